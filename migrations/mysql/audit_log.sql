@@ -1,0 +1,7 @@
+CREATE TABLE IF NOT EXISTS {table} (
+    `id` VARCHAR(191) NOT NULL,
+    `action` VARCHAR(191) NOT NULL,
+    `details` JSON NULL,
+    `createdAt` DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+    PRIMARY KEY (`id`)
+) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;

@@ -1,0 +1,7 @@
+CREATE TABLE IF NOT EXISTS {table} (
+    "id" TEXT NOT NULL,
+    "action" TEXT NOT NULL,
+    "details" JSONB,
+    "createdAt" TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT {key} PRIMARY KEY ("id")
+);

@@ -1,0 +1,189 @@
+//! The command line: its words, and what each subcommand has in common.
+
+mod check;
+mod clean;
+mod config;
+mod demo;
+mod history;
+mod migrate;
+mod output;
+mod run;
+mod schedule;
+mod stats;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigErrors, Environment};
+use crate::daemon;
+use crate::job::Job;
+use crate::sweep::Sweeper;
+use crate::telemetry::{self, Guard, Level};
+
+/// Keeps an application's session tables clean.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about = None, disable_help_subcommand = true)]
+pub struct Cli {
+    /// The configuration file [default: $SWEEPD_CONFIG, ./sweepd.toml, ./config/sweepd.toml, /etc/sweepd/sweepd.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon: fire every job by its schedule until it is stopped (this is the default)
+    Run,
+    /// Run jobs once, now
+    Clean(clean::Args),
+    /// Count the rows of each job: total, active, expired
+    Stats(stats::Args),
+    /// Show the next instants of a schedule
+    Schedule(schedule::Args),
+    /// Look at configuration, database and schedules, and say what is missing
+    Check(check::Args),
+    /// Show past runs
+    History(history::Args),
+    /// Create sweepd's own tables, and on request the AuditLog and missing indexes
+    Migrate(migrate::Args),
+    /// Print the effective configuration, secrets masked
+    Config(config::Args),
+    /// Try it: a small database with sessions that come and expire while you watch
+    Demo,
+}
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything was done.
+    Done,
+    /// Something failed.
+    Failed,
+    /// The command line or the configuration is wrong.
+    Usage,
+    /// A run stopped early; the rest is left.
+    Partial,
+    /// Another run of the job is active.
+    Active,
+}
+
+impl Exit {
+    /// The exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Partial => 3,
+            Self::Active => 4,
+        }
+    }
+}
+
+/// Why a subcommand could not do its work: the message, and the exit code that goes with it.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+    exit: Exit,
+}
+
+impl<E: Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { message: error.to_string(), exit: Exit::Failed }
+    }
+}
+
+impl Failure {
+    fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), exit: Exit::Usage }
+    }
+}
+
+/// What every subcommand that touches a database starts from.
+struct Session {
+    config: Config,
+    clock: Clock,
+    _log: Guard,
+}
+
+impl Session {
+    /// Loads the configuration and starts to log; on the console from `console` up, or from the configured level.
+    fn open(path: Option<&Path>, console: Level) -> Result<Self, Failure> {
+        Self::start(load(path)?, Some(console))
+    }
+
+    fn start(config: Config, console: Option<Level>) -> Result<Self, Failure> {
+        let log = telemetry::start(&config.log, console.unwrap_or(config.log.level))?;
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(Self { config, clock: Clock::system(), _log: log })
+    }
+
+    /// The named jobs, or every enabled one.
+    fn jobs(&self, names: &[String]) -> Result<Vec<&Job>, Failure> {
+        if names.is_empty() {
+            return Ok(self.config.jobs.iter().filter(|job| job.enabled).collect());
+        }
+        names.iter().map(|name| self.job(name)).collect()
+    }
+
+    fn job(&self, name: &str) -> Result<&Job, Failure> {
+        self.config.jobs.iter().find(|job| job.spec.job == name).ok_or_else(|| {
+            let names: Vec<_> = self.config.jobs.iter().map(|job| job.spec.job.as_str()).collect();
+            Failure::usage(format!("there is no job {name:?}; the configuration has {}", names.join(", ")))
+        })
+    }
+
+    fn sweeper(&self, job: &Job) -> Sweeper {
+        daemon::sweeper(&self.config, job, &self.clock)
+    }
+}
+
+fn load(path: Option<&Path>) -> Result<Config, Failure> {
+    let directory = std::env::current_dir()?;
+    let loaded = Config::load(path, &Environment::from_process(), &directory);
+    loaded.map_err(|errors: ConfigErrors| Failure::usage(errors.to_string()))
+}
+
+impl Cli {
+    /// Does what the command line asks for, and says how the program is to end. An error is printed here, once.
+    pub async fn run(self) -> Exit {
+        let path = self.config.as_deref();
+        let command = self.command.unwrap_or(Command::Run);
+        let json = command.wants_json();
+        let done = match command {
+            Command::Run => run::run(path).await,
+            Command::Clean(args) => clean::run(path, args).await,
+            Command::Stats(args) => stats::run(path, args).await,
+            Command::Schedule(args) => schedule::run(&args),
+            Command::Check(args) => check::run(path, args).await,
+            Command::History(args) => history::run(path, args).await,
+            Command::Migrate(args) => migrate::run(path, args).await,
+            Command::Config(args) => config::run(path, args),
+            Command::Demo => demo::run().await,
+        };
+        done.unwrap_or_else(|failure| {
+            output::failure(&failure.message, json);
+            failure.exit
+        })
+    }
+}
+
+impl Command {
+    fn wants_json(&self) -> bool {
+        match self {
+            Self::Clean(args) => args.json,
+            Self::Stats(args) => args.json,
+            Self::Schedule(args) => args.json,
+            Self::Check(args) => args.json,
+            Self::History(args) => args.json,
+            Self::Run | Self::Migrate(_) | Self::Config(_) | Self::Demo => false,
+        }
+    }
+}

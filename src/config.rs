@@ -1,0 +1,140 @@
+//! The configuration: a file, the environment, and a [`Config`] that is valid by construction.
+//!
+//! The file is parsed strictly, the `config` crate puts the environment on top of it, and what results is read key by
+//! key. Reading goes on after an error, so that all of them are reported at once.
+
+mod databases;
+mod effective;
+mod environment;
+mod error;
+mod file;
+mod getters;
+mod jobs;
+mod key;
+mod layers;
+mod layout;
+mod reader;
+mod setting;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use environment::Environment;
+pub use error::ConfigErrors;
+
+use crate::audit;
+use crate::db::DatabaseUrl;
+use crate::job::Job;
+use crate::telemetry;
+
+/// The commented file with every key and its default.
+pub const DEFAULT_FILE: &str = include_str!("../config/sweepd.toml");
+
+/// Everything that was configured, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file that it came from; none when the built-in defaults and the environment were enough.
+    pub file: Option<PathBuf>,
+    /// The databases by name; `default` is the one of `[database]`, which may be missing when no job uses it.
+    pub databases: BTreeMap<String, Database>,
+    /// The jobs, in the order of their names.
+    pub jobs: Vec<Job>,
+    /// Audit rows.
+    pub audit: audit::Settings,
+    /// Logs.
+    pub log: telemetry::Settings,
+    /// The daemon itself.
+    pub daemon: Daemon,
+    /// What is odd but no error, for people to read.
+    pub warnings: Vec<String>,
+    entries: Vec<effective::Entry>,
+}
+
+/// How to reach a database.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// Where it is.
+    pub url: DatabaseUrl,
+    /// At most this many connections at once.
+    pub max_connections: u32,
+    /// Give up connecting after this time.
+    pub connect_timeout: Duration,
+    /// Whether sweepd may create its own tables there.
+    pub migrate: bool,
+}
+
+/// The daemon's own settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Daemon {
+    /// How long a graceful stop may take.
+    pub shutdown_timeout: Duration,
+    /// How often a running run says in the ledger that it is alive.
+    pub heartbeat: Duration,
+    /// A run that has been silent for this long is dead.
+    pub stale_after: Duration,
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self {
+            shutdown_timeout: Duration::from_secs(8),
+            heartbeat: Duration::from_secs(2),
+            stale_after: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Config {
+    /// Loads the file that is named (by `explicit`, else by `SWEEPD_CONFIG`) or else found (`sweepd.toml` or
+    /// `config/sweepd.toml` in `directory`, `/etc/sweepd/sweepd.toml`), and the environment on top. Without a file,
+    /// the built-in defaults stand in for it.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn load(explicit: Option<&Path>, environment: &Environment, directory: &Path) -> Result<Self, ConfigErrors> {
+        let found = layers::find(explicit, environment, directory)
+            .map_err(|(path, problem)| ConfigErrors::new(Some(path), vec![problem]))?;
+        Self::build(found.as_ref().map(|(path, text)| (path.as_path(), text.as_str())), environment)
+    }
+
+    /// The same from text that was read already; `path` is what it is called in messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn from_text(path: &Path, text: &str, environment: &Environment) -> Result<Self, ConfigErrors> {
+        Self::build(Some((path, text)), environment)
+    }
+
+    /// The effective configuration as TOML, with a note where each value is from, and without secrets.
+    #[must_use]
+    pub fn effective(&self) -> String {
+        effective::render(&self.entries)
+    }
+
+    fn build(file: Option<(&Path, &str)>, environment: &Environment) -> Result<Self, ConfigErrors> {
+        let path = file.map(|(path, _)| path.to_owned());
+        let failed = |problems| ConfigErrors::new(path.clone(), problems);
+        let layers = layers::merge(file, environment).map_err(failed)?;
+        Self::read(layers, environment).map_err(failed)
+    }
+
+    fn read(layers: layers::Layers, environment: &Environment) -> Result<Self, Vec<error::Problem>> {
+        let file = layers.file.clone();
+        let (mut reader, values) = reader::Reader::new(layers);
+        let mut root = reader.root(values);
+        root.later(&["http"]);
+        let databases = databases::read(&mut root, environment);
+        let shared = jobs::shared(&mut root);
+        let jobs = jobs::read(&mut root, &shared, &databases);
+        let (audit, log) = (settings::audit(&mut root), settings::log(&mut root));
+        let daemon = settings::daemon(&mut root);
+        root.finish();
+        let reader::Reader { problems, warnings, entries, .. } = reader;
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self { file, databases: databases::ready(databases), jobs, audit, log, daemon, warnings, entries })
+    }
+}

@@ -1,0 +1,139 @@
+//! `[jobs.NAME]` and `[jobs.NAME.limits]`.
+
+use std::time::Duration;
+
+use super::databases::{DEFAULT, Databases, Entry};
+use super::error::{Place, quoted};
+use super::key::{did_you_mean, nearest};
+use super::layout;
+use super::reader::Section;
+use super::setting::Setting as _;
+use crate::db::Engine;
+use crate::job::Job;
+use crate::schedule::Schedule;
+use crate::sweep::{Limits, Spec};
+use crate::zone::Zone;
+
+/// What an instant may be moved by, so that no date can overflow.
+pub(super) const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
+const DAY: Duration = Duration::from_hours(24);
+const MOST_ROWS: u64 = 1_000_000_000_000;
+/// Keys of `[jobs.NAME]` that a later version will know.
+const LATER: &[&str] = &["max_age", "catch_up", "catch_up_within", "jitter", "order", "workers", "archive", "vacuum"];
+pub(super) const ZONES: &str = "a time zone such as \"UTC\" or \"Europe/Dublin\"";
+const SCHEDULES: &str = "a schedule such as \"daily at 02:00\", \"every 15 minutes\", \"0 2 * * *\" or \"manual\"";
+
+/// What all jobs have in common: `[schedule]`.
+#[derive(Debug)]
+pub(super) struct Shared {
+    zone: Zone,
+    max_clock_skew: Duration,
+}
+
+pub(super) fn shared(root: &mut Section<'_>) -> Shared {
+    let mut section = root.table("schedule");
+    let zone = section.parsed("timezone", ZONES, Zone::parse).unwrap_or_else(Zone::utc);
+    section.derive("timezone", Some(zone.name().to_owned().to_toml()), "default");
+    let max_clock_skew = section.within("max_clock_skew", Duration::from_mins(1), Duration::ZERO..=DAY);
+    section.finish();
+    Shared { zone, max_clock_skew }
+}
+
+pub(super) fn read(root: &mut Section<'_>, shared: &Shared, databases: &Databases) -> Vec<Job> {
+    let table = root.is_table("jobs");
+    let mut section = root.table("jobs");
+    let names = section.checked_names();
+    if names.is_empty() && table {
+        section
+            .problem("", "there is no job; add a table [jobs.NAME] with a schedule and a preset, or leave [jobs] out");
+    }
+    let jobs: Vec<Option<Job>> = names
+        .iter()
+        .map(|name| {
+            let mut section = section.table(name);
+            let job = job(&mut section, name, shared, databases);
+            section.finish();
+            job
+        })
+        .collect();
+    jobs.into_iter().flatten().collect()
+}
+
+fn job(section: &mut Section<'_>, name: &str, shared: &Shared, databases: &Databases) -> Option<Job> {
+    section.later(LATER);
+    let enabled = section.or("enabled", true);
+    let (database, engine) = database(section, databases);
+    let schedule = schedule(section, shared);
+    let layout = layout::read(section, engine);
+    let keep = section.within("keep", Duration::ZERO, Duration::ZERO..=CENTURY);
+    let limits = limits(section.table("limits"));
+    let max_clock_skew = shared.max_clock_skew;
+    let spec = Spec { job: name.to_owned(), layout: layout?, keep, max_clock_skew, limits };
+    Some(Job { spec, database, schedule: schedule?, enabled })
+}
+
+/// The name of the database, and its engine where that is known.
+fn database(section: &mut Section<'_>, databases: &Databases) -> (String, Option<Engine>) {
+    let name = section.or("database", DEFAULT.to_owned());
+    let engine = match databases.get(&name) {
+        Some(Entry::Ready(database)) => Some(database.url.engine()),
+        Some(Entry::Broken) => None,
+        Some(Entry::Absent) => {
+            no_database(section);
+            None
+        }
+        None => {
+            unknown_database(section, &name, databases);
+            None
+        }
+    };
+    (name, engine)
+}
+
+/// The same for each job that lacks it, so that it is said once.
+fn no_database(section: &mut Section<'_>) {
+    let message = "no database is configured: set DATABASE_URL in the environment, or url in [database]";
+    section.problem_at(Place::Nowhere, &super::key::KeyPath::default(), message);
+}
+
+fn unknown_database(section: &mut Section<'_>, name: &str, databases: &Databases) {
+    let known = databases.keys().map(String::as_str);
+    let list = known.clone().collect::<Vec<_>>().join(", ");
+    let message = if section.in_environment("database") {
+        format!("there is no such database; configured: {list}")
+    } else {
+        format!("there is no database {}; configured: {list}{}", quoted(name), did_you_mean(nearest(name, known)))
+    };
+    section.problem("database", message);
+}
+
+fn schedule(section: &mut Section<'_>, shared: &Shared) -> Option<Schedule> {
+    let zone = section.parsed("timezone", ZONES, Zone::parse).unwrap_or_else(|| shared.zone.clone());
+    section.derive("timezone", Some(zone.name().to_owned().to_toml()), "schedule.timezone");
+    if !section.has("schedule") {
+        section.problem("schedule", format!("is missing; expected {SCHEDULES}"));
+    }
+    section.parsed("schedule", SCHEDULES, |text| Schedule::parse(text, zone))
+}
+
+fn limits(mut section: Section<'_>) -> Limits {
+    const MILLISECOND: Duration = Duration::from_millis(1);
+    section.later(&["window"]);
+    let default = Limits::default();
+    let minute = Duration::from_mins(1);
+    let limits = Limits {
+        batch_target: section.within("batch_target", default.batch_target, MILLISECOND..=minute),
+        nice: section.within("nice", default.nice, 0.0..=1000.0),
+        max_rows_per_second: section.optional_within("max_rows_per_second", 1..=MOST_ROWS),
+        max_rows: section.optional_within("max_rows", 1..=MOST_ROWS),
+        max_duration: section.within("max_duration", default.max_duration, MILLISECOND..=30 * DAY),
+        lock_timeout: section.within("lock_timeout", default.lock_timeout, MILLISECOND..=60 * minute),
+        statement_timeout: section.within("statement_timeout", default.statement_timeout, MILLISECOND..=DAY),
+    };
+    if limits.statement_timeout <= limits.batch_target {
+        let message = format!("must be longer than batch_target, which is {}", limits.batch_target.to_toml());
+        section.problem("statement_timeout", message);
+    }
+    section.finish();
+    limits
+}

@@ -1,0 +1,221 @@
+//! The expiry predicate, and what else SQL says about the expiry column.
+//!
+//! One rule for every encoding: NULL, infinity, and whatever reads as 1970-01-01 or earlier (so also 0) is no expiry
+//! and never matches. Everything after that and up to the cutoff has expired.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+
+use super::{Encoding, Engine, Mode, Param, Statement, quote};
+
+/// An expiry column, ready to be written into statements.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expiry {
+    /// The engine.
+    pub engine: Engine,
+    /// The column.
+    pub column: String,
+    /// How it stores an instant.
+    pub encoding: Encoding,
+    /// What the instant means.
+    pub mode: Mode,
+}
+
+impl Expiry {
+    /// The condition "this row has expired at `cutoff`", in parentheses.
+    #[must_use]
+    pub fn expired(&self, statement: Statement, cutoff: DateTime<Utc>) -> Statement {
+        let newest = self.mode.newest_expired(cutoff);
+        statement
+            .push("(")
+            .with(|statement| self.type_check(statement))
+            .with(|statement| self.prefilter(statement, newest))
+            .with(|statement| self.value(statement))
+            .push(" > ")
+            .with(|statement| self.instant(statement, DateTime::UNIX_EPOCH))
+            .push(" AND ")
+            .with(|statement| self.value(statement))
+            .push(" <= ")
+            .with(|statement| self.instant(statement, newest))
+            .push(")")
+    }
+
+    /// Whether `expired` can use an ordinary index on the column.
+    #[must_use]
+    pub fn can_use_index(&self) -> bool {
+        !matches!(self.encoding, Encoding::EpochMillisText | Encoding::IsoText(_))
+    }
+
+    /// The column as a position that an index can be walked by, for [`Expiry::position`].
+    #[must_use]
+    pub fn key(&self, statement: Statement) -> Statement {
+        let column = self.quoted();
+        match (self.engine, &self.encoding) {
+            (Engine::Postgres, Encoding::Timestamptz | Encoding::Timestamp(_)) => {
+                statement.push(&format!("{column}::text"))
+            }
+            (Engine::MySql, Encoding::Timestamptz | Encoding::Timestamp(_)) => {
+                statement.push(&format!("CAST({column} AS CHAR)"))
+            }
+            _ => statement.push(&column),
+        }
+    }
+
+    /// A position that [`Expiry::key`] gave, to compare the column with.
+    #[must_use]
+    pub fn position(&self, statement: Statement, position: &Param) -> Statement {
+        self.cast(statement, position.clone())
+    }
+
+    /// Selects, over all rows: their number, how many have expired at `cutoff`, and the oldest and the newest expiry
+    /// in milliseconds since 1970 (of a naive encoding: of the wall clock).
+    #[must_use]
+    pub fn statistics(&self, statement: Statement, cutoff: DateTime<Utc>) -> Statement {
+        statement
+            .push("SELECT COUNT(*), COUNT(CASE WHEN ")
+            .with(|statement| self.expired(statement, cutoff))
+            .push(" THEN 1 END), ")
+            .push(&self.millis(&format!("MIN({})", self.finite())))
+            .push(", ")
+            .push(&self.millis(&format!("MAX({})", self.finite())))
+            .push(" FROM ")
+    }
+
+    /// Selects the expiry in milliseconds since 1970 (of a naive encoding: of the wall clock), and on `SQLite` the
+    /// storage class of the value.
+    #[must_use]
+    pub fn sample(&self, statement: Statement) -> Statement {
+        let class = match self.engine {
+            Engine::Sqlite => format!("typeof({})", self.quoted()),
+            Engine::Postgres | Engine::MySql => "''".to_owned(),
+        };
+        statement.push(&format!("SELECT {}, {class} FROM ", self.millis(&self.finite())))
+    }
+
+    /// The condition "the column holds a value", for sampling.
+    #[must_use]
+    pub fn present(&self, statement: Statement) -> Statement {
+        statement.push(&format!("{} IS NOT NULL", self.quoted()))
+    }
+
+    fn quoted(&self) -> String {
+        quote(self.engine, &self.column)
+    }
+
+    /// `SQLite` compares text with numbers without an error (any text is greater), so the storage class is checked in
+    /// every statement.
+    fn type_check(&self, statement: Statement) -> Statement {
+        if self.engine != Engine::Sqlite {
+            return statement;
+        }
+        let column = self.quoted();
+        match self.encoding {
+            Encoding::EpochMillisText => statement.push(&format!(
+                "typeof({column}) = 'text' AND length({column}) BETWEEN 1 AND 18 AND {column} NOT GLOB '*[^0-9]*' AND "
+            )),
+            Encoding::IsoText(ref zone) if zone.name() != "UTC" => statement
+                .push(&format!("typeof({column}) = 'text' AND substr({column}, 11) NOT GLOB '*[-+Zz]*' AND ")),
+            Encoding::IsoText(_) => statement.push(&format!("typeof({column}) = 'text' AND ")),
+            _ => statement.push(&format!("typeof({column}) IN ('integer', 'real') AND ")),
+        }
+    }
+
+    /// ISO text begins with its date, so an index narrows it down to the day; the exact comparison follows. A
+    /// day and more is added, because the text may carry an offset.
+    fn prefilter(&self, statement: Statement, newest: DateTime<Utc>) -> Statement {
+        let Encoding::IsoText(_) = self.encoding else { return statement };
+        let day = (newest + chrono::TimeDelta::days(2)).format("%Y-%m-%d").to_string();
+        statement.push(&format!("{} < ", self.quoted())).bind(day).push(" AND ")
+    }
+
+    /// The column as something that compares with [`Expiry::instant`].
+    fn value(&self, statement: Statement) -> Statement {
+        let column = self.quoted();
+        statement.push(&match (self.engine, &self.encoding) {
+            (Engine::Sqlite, Encoding::IsoText(_)) => format!("julianday({column})"),
+            (_, Encoding::EpochMillisText) => self.number_in_text(),
+            _ => column,
+        })
+    }
+
+    fn number_in_text(&self) -> String {
+        let column = self.quoted();
+        match self.engine {
+            Engine::Postgres => format!("CASE WHEN {column} ~ '^[0-9]{{1,18}}$' THEN {column}::bigint END"),
+            Engine::MySql => {
+                format!("CASE WHEN {column} REGEXP '^[0-9]{{1,18}}$' THEN CAST({column} AS SIGNED) END")
+            }
+            Engine::Sqlite => format!("CAST({column} AS INTEGER)"),
+        }
+    }
+
+    /// `at` as the column would store it; rounded so that nothing later than `at` ever compares as at or before it.
+    fn instant(&self, statement: Statement, at: DateTime<Utc>) -> Statement {
+        let value = match &self.encoding {
+            Encoding::EpochSeconds => Param::Int(at.timestamp()),
+            Encoding::EpochMillis | Encoding::EpochMillisText => Param::Int(at.timestamp_millis()),
+            Encoding::Timestamptz if self.engine == Engine::Postgres => {
+                Param::Text(naive_text(at.naive_utc(), "%.6f") + "+00")
+            }
+            Encoding::Timestamptz => naive_text(at.naive_utc(), "%.6f").into(),
+            Encoding::Timestamp(zone) => naive_text(zone.naive_cutoff(at), "%.6f").into(),
+            Encoding::IsoText(zone) => naive_text(zone.naive_cutoff(at), "%.3f").into(),
+            Encoding::JulianDay => naive_text(at.naive_utc(), "%.3f").into(),
+        };
+        self.cast(statement, value)
+    }
+
+    fn cast(&self, statement: Statement, value: Param) -> Statement {
+        match (self.engine, &self.encoding) {
+            (Engine::Postgres, Encoding::Timestamptz) => statement.bind(value).push("::timestamptz"),
+            (Engine::Postgres, Encoding::Timestamp(_)) => statement.bind(value).push("::timestamp"),
+            (Engine::MySql, Encoding::Timestamptz | Encoding::Timestamp(_)) => {
+                statement.push("CAST(").bind(value).push(" AS DATETIME(6))")
+            }
+            (_, Encoding::IsoText(_) | Encoding::JulianDay) if matches!(value, Param::Text(_)) => {
+                statement.push("julianday(").bind(value).push(")")
+            }
+            _ => statement.bind(value),
+        }
+    }
+
+    /// The value where it is an instant that can be shown, else NULL.
+    fn finite(&self) -> String {
+        let column = self.quoted();
+        match (self.engine, &self.encoding) {
+            (Engine::Postgres, Encoding::Timestamptz | Encoding::Timestamp(_)) => {
+                format!("CASE WHEN isfinite({column}) THEN {column} END")
+            }
+            (Engine::Sqlite, Encoding::IsoText(_)) => format!("julianday({column})"),
+            (Engine::Sqlite, Encoding::EpochMillisText) => {
+                format!("CASE WHEN typeof({column}) = 'text' THEN CAST({column} AS INTEGER) END")
+            }
+            (_, Encoding::EpochMillisText) => self.number_in_text(),
+            (Engine::Sqlite, _) => format!("CASE WHEN typeof({column}) IN ('integer', 'real') THEN {column} END"),
+            _ => format!("NULLIF({column}, 0)"),
+        }
+    }
+
+    fn millis(&self, value: &str) -> String {
+        match (self.engine, &self.encoding) {
+            (Engine::Postgres, Encoding::Timestamptz | Encoding::Timestamp(_)) => {
+                format!("floor(extract(epoch FROM {value}) * 1000)::bigint")
+            }
+            (Engine::MySql, Encoding::Timestamptz | Encoding::Timestamp(_)) => {
+                format!("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {value}) DIV 1000")
+            }
+            (_, Encoding::IsoText(_) | Encoding::JulianDay) => {
+                format!("CAST(round(({value} - 2440587.5) * 86400000.0) AS INTEGER)")
+            }
+            (Engine::Postgres, Encoding::EpochSeconds) => format!("({value} * 1000::bigint)::bigint"),
+            (Engine::MySql, Encoding::EpochSeconds) => format!("CAST({value} * 1000 AS SIGNED)"),
+            (Engine::Sqlite, Encoding::EpochSeconds) => format!("CAST({value} * 1000 AS INTEGER)"),
+            (Engine::Postgres, _) => format!("({value})::bigint"),
+            (Engine::MySql, _) => format!("CAST({value} AS SIGNED)"),
+            (Engine::Sqlite, _) => format!("CAST({value} AS INTEGER)"),
+        }
+    }
+}
+
+fn naive_text(at: NaiveDateTime, fraction: &str) -> String {
+    at.format(&format!("%Y-%m-%d %H:%M:%S{fraction}")).to_string()
+}

@@ -1,0 +1,257 @@
+//! The statements of the ledger. Its times are the database's own, so that replicas agree on them.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::{Engine, Statement};
+use crate::report::{Outcome, RunId, StoppedBy, SweepOrder, Trigger};
+
+/// A run that is about to be claimed, or skipped.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Its id.
+    pub id: RunId,
+    /// The table that it sweeps, with its schema.
+    pub target: String,
+    /// The job's name.
+    pub job: String,
+    /// Why it starts.
+    pub trigger: Trigger,
+    /// The scheduled instant that it answers.
+    pub scheduled_for: Option<DateTime<Utc>>,
+    /// The host that runs it.
+    pub host: String,
+}
+
+/// How a run ends.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// What stopped it.
+    pub stopped_by: Option<StoppedBy>,
+    /// Milliseconds paused, by reason, as a JSON object.
+    pub throttled: String,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// The name of a table of sweepd's own.
+#[must_use]
+pub fn own_table(engine: Engine, name: &str) -> String {
+    match engine {
+        Engine::Postgres => format!("sweepd.{name}"),
+        Engine::MySql | Engine::Sqlite => format!("sweepd_{name}"),
+    }
+}
+
+/// Inserts a running run; changes no row when its instant is taken or another run of the job is active.
+#[must_use]
+pub fn claim(engine: Engine, run: &NewRun) -> Statement {
+    insert(engine, run, "running")
+}
+
+/// Inserts a skipped run; changes no row when its instant is taken.
+#[must_use]
+pub fn skip(engine: Engine, run: &NewRun) -> Statement {
+    insert(engine, run, Outcome::Skipped.as_str())
+}
+
+fn insert(engine: Engine, run: &NewRun, state: &str) -> Statement {
+    let (verb, on_conflict) = match engine {
+        Engine::Postgres => ("INSERT INTO ", " ON CONFLICT DO NOTHING"),
+        Engine::MySql => ("INSERT IGNORE INTO ", ""),
+        Engine::Sqlite => ("INSERT OR IGNORE INTO ", ""),
+    };
+    let now = now(engine);
+    let finished = if state == "running" { "NULL" } else { now };
+    Statement::text(engine, verb)
+        .push(&own_table(engine, "run"))
+        .push(" (id, target, job, triggered_by, scheduled_for, state, host, started_at, heartbeat_at, finished_at) VALUES (")
+        .with(|statement| id(statement, run.id))
+        .push(", ")
+        .bind(run.target.as_str())
+        .push(", ")
+        .bind(run.job.as_str())
+        .push(", ")
+        .bind(run.trigger.as_str())
+        .push(", ")
+        .with(|statement| instant(statement, run.scheduled_for))
+        .push(", ")
+        .bind(state)
+        .push(", ")
+        .bind(run.host.as_str())
+        .push(&format!(", {now}, {now}, {finished}){on_conflict}"))
+}
+
+/// Selects the runs of a job that are running: id, and `stale` when its heartbeat is older than `stale_after`, else `alive`.
+#[must_use]
+pub fn running(engine: Engine, target: &str, job: &str, stale_after: Duration) -> Statement {
+    Statement::text(engine, "SELECT ")
+        .push(&id_text(engine))
+        .push(", CASE WHEN heartbeat_at < ")
+        .with(|statement| ago(statement, stale_after))
+        .push(" THEN 'stale' ELSE 'alive' END FROM ")
+        .push(&own_table(engine, "run"))
+        .push(" WHERE state = 'running' AND target = ")
+        .bind(target)
+        .push(" AND job = ")
+        .bind(job)
+}
+
+/// Adds a batch to a running run, says that it is alive, and so fences it: a run that was declared dead changes no
+/// row here, and has to roll its batch back.
+#[must_use]
+pub fn progress(engine: Engine, run: RunId, deleted: u64) -> Statement {
+    let deleted = i64::try_from(deleted).unwrap_or(i64::MAX);
+    update(engine)
+        .push("deleted = deleted + ")
+        .bind(deleted)
+        .push(&format!(", batches = batches + 1, heartbeat_at = {}", now(engine)))
+        .with(|statement| still_running(statement, run))
+}
+
+/// Says that a run is alive.
+#[must_use]
+pub fn heartbeat(engine: Engine, run: RunId) -> Statement {
+    update(engine).push(&format!("heartbeat_at = {}", now(engine))).with(|statement| still_running(statement, run))
+}
+
+/// Records what a run was planned to do.
+#[must_use]
+pub fn plan(engine: Engine, run: RunId, cutoff: DateTime<Utc>, order: Option<SweepOrder>) -> Statement {
+    update(engine)
+        .push("cutoff = ")
+        .with(|statement| instant(statement, Some(cutoff)))
+        .push(", sweep_order = ")
+        .bind(order.map(SweepOrder::as_str))
+        .with(|statement| still_running(statement, run))
+}
+
+/// Ends a running run.
+#[must_use]
+pub fn finish(engine: Engine, run: RunId, ending: &Ending) -> Statement {
+    update(engine)
+        .push("state = ")
+        .bind(ending.outcome.as_str())
+        .push(", stopped_by = ")
+        .bind(ending.stopped_by.map(StoppedBy::as_str))
+        .push(", throttled = ")
+        .bind(ending.throttled.as_str())
+        .push(", error = ")
+        .bind(ending.error.clone())
+        .push(&format!(", finished_at = {0}, heartbeat_at = {0}", now(engine)))
+        .with(|statement| still_running(statement, run))
+}
+
+/// Ends a running run that has been silent for `stale_after`.
+#[must_use]
+pub fn interrupt(engine: Engine, run: RunId, stale_after: Duration) -> Statement {
+    update(engine)
+        .push(&format!("state = 'interrupted', finished_at = {}", now(engine)))
+        .with(|statement| still_running(statement, run))
+        .push(" AND heartbeat_at < ")
+        .with(|statement| ago(statement, stale_after))
+}
+
+/// Selects one run; see [`report_columns`].
+#[must_use]
+pub fn by_id(engine: Engine, run: RunId) -> Statement {
+    select(engine).push(" WHERE id = ").with(|statement| id(statement, run))
+}
+
+/// Selects the run that answers a scheduled instant.
+#[must_use]
+pub fn by_instant(engine: Engine, target: &str, job: &str, at: DateTime<Utc>) -> Statement {
+    select(engine)
+        .push(" WHERE target = ")
+        .bind(target)
+        .push(" AND job = ")
+        .bind(job)
+        .push(" AND scheduled_for = ")
+        .with(|statement| instant(statement, Some(at)))
+}
+
+/// Selects the newest runs, newest first.
+#[must_use]
+pub fn history(engine: Engine, limit: u32) -> Statement {
+    select(engine).push(&format!(" ORDER BY started_at DESC, id DESC LIMIT {limit}"))
+}
+
+fn select(engine: Engine) -> Statement {
+    Statement::text(engine, "SELECT ").push(&report_columns(engine)).push(" FROM ").push(&own_table(engine, "run"))
+}
+
+/// The columns of a report, in this order: id, job, trigger, scheduled instant, start, end, cutoff, state, what
+/// stopped it, deleted, batches, order, throttled, host, error. Instants are RFC 3339 text.
+fn report_columns(engine: Engine) -> String {
+    let instant = |column: &str| match engine {
+        Engine::Postgres => format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"),
+        Engine::MySql => format!("DATE_FORMAT({column}, '%Y-%m-%dT%H:%i:%s.%fZ')"),
+        Engine::Sqlite => column.to_owned(),
+    };
+    [
+        id_text(engine),
+        "job, triggered_by".to_owned(),
+        instant("scheduled_for"),
+        instant("started_at"),
+        instant("finished_at"),
+        instant("cutoff"),
+        "state, stopped_by, deleted, batches, sweep_order, throttled, host, error".to_owned(),
+    ]
+    .join(", ")
+}
+
+fn update(engine: Engine) -> Statement {
+    Statement::text(engine, "UPDATE ").push(&own_table(engine, "run")).push(" SET ")
+}
+
+fn still_running(statement: Statement, run: RunId) -> Statement {
+    statement.push(" WHERE id = ").with(|statement| id(statement, run)).push(" AND state = 'running'")
+}
+
+fn id(statement: Statement, run: RunId) -> Statement {
+    let cast = if statement.engine() == Engine::Postgres { "::uuid" } else { "" };
+    statement.bind(run.to_string()).push(cast)
+}
+
+fn id_text(engine: Engine) -> String {
+    if engine == Engine::Postgres { "id::text".to_owned() } else { "id".to_owned() }
+}
+
+/// The clock of the statement, not of the transaction: a heartbeat must not carry the time of an old BEGIN.
+fn now(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Postgres => "clock_timestamp()",
+        Engine::MySql => "UTC_TIMESTAMP(6)",
+        Engine::Sqlite => "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+    }
+}
+
+fn ago(statement: Statement, time: Duration) -> Statement {
+    let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 1000);
+    match statement.engine() {
+        Engine::Postgres => {
+            statement.push("clock_timestamp() - ").bind(millis).push(" * INTERVAL '1 millisecond'")
+        }
+        Engine::MySql => statement.push("UTC_TIMESTAMP(6) - INTERVAL ").bind(millis * 1000).push(" MICROSECOND"),
+        Engine::Sqlite => {
+            let seconds = format!("-{}.{:03} seconds", millis / 1000, millis % 1000);
+            statement.push("strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ").bind(seconds).push(")")
+        }
+    }
+}
+
+fn instant(statement: Statement, at: Option<DateTime<Utc>>) -> Statement {
+    match statement.engine() {
+        Engine::Postgres => {
+            statement.bind(at.map(|at| at.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string())).push("::timestamptz")
+        }
+        Engine::MySql => {
+            let at = at.map(|at| at.format("%Y-%m-%d %H:%M:%S%.6f").to_string());
+            statement.push("CAST(").bind(at).push(" AS DATETIME(6))")
+        }
+        Engine::Sqlite => statement.bind(at.map(|at| at.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())),
+    }
+}

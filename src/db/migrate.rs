@@ -1,0 +1,102 @@
+//! sweepd's own tables: which version is there, and how to get to the newest.
+//!
+//! Each migration is a script that records its own version, so that a database administrator can run it by hand and
+//! sweepd sees that it was run. (sqlx's migrator keeps checksums that a hand-run script would not fill in, and takes
+//! a session-level lock that proxies do not carry.)
+
+use super::{Database, DbError, Engine, Purpose, Statement, TableName, Trouble, ledger_sql, quote, quote_table};
+
+const POSTGRES: &[&str] = &[include_str!("../../migrations/postgres/0001_ledger.sql")];
+const MYSQL: &[&str] = &[include_str!("../../migrations/mysql/0001_ledger.sql")];
+const SQLITE: &[&str] = &[include_str!("../../migrations/sqlite/0001_ledger.sql")];
+
+/// The demo's tables.
+pub const DEMO: &str = include_str!("../../migrations/sqlite/demo.sql");
+
+/// The scripts that are still to be run, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn pending(database: &Database) -> Result<&'static [&'static str], DbError> {
+    let scripts = match database.engine() {
+        Engine::Postgres => POSTGRES,
+        Engine::MySql => MYSQL,
+        Engine::Sqlite => SQLITE,
+    };
+    let done = version(database).await?.min(scripts.len());
+    Ok(&scripts[done..])
+}
+
+/// Runs the scripts that are still to be run. Two processes may do so at once: the loser finds the work done.
+///
+/// # Errors
+/// Those of the database.
+pub async fn run(database: &Database) -> Result<(), DbError> {
+    for script in pending(database).await? {
+        let before = version(database).await?;
+        if let Err(error) = apply(database, script).await
+            && version(database).await? == before
+        {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+async fn apply(database: &Database, script: &str) -> Result<(), DbError> {
+    let mut transaction = database.begin(Purpose::Write).await?;
+    transaction.script(script).await?;
+    transaction.commit().await
+}
+
+/// The script that creates an `AuditLog` table in Prisma's default layout.
+#[must_use]
+pub fn audit_log(engine: Engine, table: &TableName) -> String {
+    let script = match engine {
+        Engine::Postgres => include_str!("../../migrations/postgres/audit_log.sql"),
+        Engine::MySql => include_str!("../../migrations/mysql/audit_log.sql"),
+        Engine::Sqlite => include_str!("../../migrations/sqlite/audit_log.sql"),
+    };
+    let key = quote(engine, &format!("{}_pkey", table.name));
+    script.replace("{table}", &quote_table(engine, table)).replace("{key}", &key)
+}
+
+/// The statement that creates an index on an expiry column; on `PostgreSQL` without blocking the application.
+#[must_use]
+pub fn expiry_index(engine: Engine, table: &TableName, column: &str) -> String {
+    let name = quote(engine, &format!("{}_{column}_idx", table.name));
+    let (concurrently, name) = match (engine, &table.schema) {
+        (Engine::Postgres, _) => ("CONCURRENTLY ", name),
+        (Engine::Sqlite, Some(schema)) => ("", format!("{}.{name}", quote(engine, schema))),
+        _ => ("", name),
+    };
+    // SQLite wants the schema on the index, and none on the table.
+    let table = match engine {
+        Engine::Sqlite => quote(engine, &table.name),
+        Engine::Postgres | Engine::MySql => quote_table(engine, table),
+    };
+    format!("CREATE INDEX {concurrently}{name} ON {table} ({})", quote(engine, column))
+}
+
+async fn version(database: &Database) -> Result<usize, DbError> {
+    let engine = database.engine();
+    let sql = format!("SELECT CAST(coalesce(max(version), 0) AS {}) FROM {}", integer(engine), ledger_sql::own_table(engine, "migration"));
+    let mut transaction = database.begin(Purpose::Read).await?;
+    match transaction.fetch(Statement::text(engine, &sql)).await {
+        Ok(rows) => {
+            transaction.commit().await?;
+            let version = database.decode(|| rows.first().map_or(Ok(None), |row| row.int(0)))?;
+            Ok(version.and_then(|version| usize::try_from(version).ok()).unwrap_or_default())
+        }
+        Err(error) if error.trouble == Trouble::NoTable => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+fn integer(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Postgres => "bigint",
+        Engine::MySql => "SIGNED",
+        Engine::Sqlite => "INTEGER",
+    }
+}

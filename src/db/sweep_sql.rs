@@ -1,0 +1,208 @@
+//! The statements of a sweep: where a batch ends, the batch itself, and counting.
+
+use chrono::{DateTime, Utc};
+
+use super::expiry_sql::Expiry;
+use super::{Param, Statement, Table};
+
+/// A table to sweep.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// The table as the database describes it.
+    pub table: Table,
+    /// Its expiry column.
+    pub expiry: Expiry,
+}
+
+/// Along what a sweep walks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Path {
+    /// `PostgreSQL`'s heap, in ranges of blocks: a position is a block number.
+    Blocks,
+    /// A key, in ranges of its values: a position has one value per column.
+    Key(Vec<String>),
+    /// The index on the expiry: a position is one value of it.
+    Expiry,
+}
+
+/// A position on a path.
+pub type Position = Vec<Param>;
+
+/// A stretch of a path: after `after`, up to and including `upto`; open where none.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Stretch {
+    /// Exclusive start (for blocks: inclusive).
+    pub after: Option<Position>,
+    /// Inclusive end (for blocks: exclusive).
+    pub upto: Option<Position>,
+}
+
+impl Target {
+    /// Selects the position `rows` rows after `after`; no row when fewer are left.
+    #[must_use]
+    pub fn boundary(&self, path: &Path, after: Option<&Position>, rows: u64, cutoff: DateTime<Utc>) -> Statement {
+        let stretch = Stretch { after: after.cloned(), upto: None };
+        self.start("SELECT ")
+            .with(|statement| self.key(statement, path))
+            .push(" FROM ")
+            .table(&self.table.name)
+            .push(" WHERE ")
+            .with(|statement| match path {
+                Path::Expiry => self.expiry.expired(statement, cutoff).push(" AND "),
+                Path::Blocks | Path::Key(_) => statement,
+            })
+            .with(|statement| self.stretch(statement, path, &stretch))
+            .push(" ORDER BY ")
+            .with(|statement| self.columns(statement, path))
+            .push(" LIMIT 1 OFFSET ")
+            .push(&rows.saturating_sub(1).to_string())
+    }
+
+    /// Deletes what has expired at `cutoff` in a stretch.
+    #[must_use]
+    pub fn delete(&self, path: &Path, stretch: &Stretch, cutoff: DateTime<Utc>) -> Statement {
+        self.start("DELETE FROM ").with(|statement| self.expired_in(statement, path, stretch, cutoff))
+    }
+
+    /// The same, but at most `most` rows (`PostgreSQL`). The outer condition judges each row again, at the time at
+    /// which it is deleted.
+    #[must_use]
+    pub fn delete_up_to(&self, most: u64, path: &Path, stretch: &Stretch, cutoff: DateTime<Utc>) -> Statement {
+        self.start("DELETE FROM ")
+            .table(&self.table.name)
+            .push(" WHERE ctid = ANY (ARRAY(SELECT ctid FROM ")
+            .with(|statement| self.expired_in(statement, path, stretch, cutoff))
+            .push(&format!(" LIMIT {most})) AND "))
+            .with(|statement| self.expiry.expired(statement, cutoff))
+    }
+
+    fn expired_in(&self, statement: Statement, path: &Path, stretch: &Stretch, cutoff: DateTime<Utc>) -> Statement {
+        statement
+            .table(&self.table.name)
+            .push(" WHERE ")
+            .with(|statement| self.stretch(statement, path, stretch))
+            .push(" AND ")
+            .with(|statement| self.expiry.expired(statement, cutoff))
+    }
+
+    /// Deletes nothing, but only for who may delete.
+    #[must_use]
+    pub fn delete_nothing(&self) -> Statement {
+        self.start("DELETE FROM ").table(&self.table.name).push(" WHERE 1 = 0")
+    }
+
+    /// The statement that lets `user` sweep the table.
+    #[must_use]
+    pub fn grant(&self, user: &str) -> String {
+        let table = super::quote_table(self.expiry.engine, &self.table.name);
+        format!("GRANT SELECT, DELETE ON {table} TO {user}")
+    }
+
+    /// Counts what has expired at `cutoff`, exactly.
+    #[must_use]
+    pub fn count(&self, cutoff: DateTime<Utc>) -> Statement {
+        self.start("SELECT COUNT(*) FROM ")
+            .table(&self.table.name)
+            .push(" WHERE ")
+            .with(|statement| self.expiry.expired(statement, cutoff))
+    }
+
+    /// Counts what has expired at `cutoff`, but no further than `most`.
+    #[must_use]
+    pub fn count_up_to(&self, most: u64, cutoff: DateTime<Utc>) -> Statement {
+        self.start("SELECT COUNT(*) FROM (SELECT 1 FROM ")
+            .table(&self.table.name)
+            .push(" WHERE ")
+            .with(|statement| self.expiry.expired(statement, cutoff))
+            .push(&format!(" LIMIT {most}) AS bounded"))
+    }
+
+    /// Selects total, expired, oldest and newest expiry; see [`Expiry::statistics`].
+    #[must_use]
+    pub fn statistics(&self, now: DateTime<Utc>) -> Statement {
+        let statement = Statement::new(self.expiry.engine);
+        self.expiry.statistics(statement, now).table(&self.table.name)
+    }
+
+    /// Selects up to `rows` present expiries; see [`Expiry::sample`].
+    #[must_use]
+    pub fn sample(&self, rows: u32) -> Statement {
+        let statement = Statement::new(self.expiry.engine);
+        self.expiry
+            .sample(statement)
+            .table(&self.table.name)
+            .push(" WHERE ")
+            .with(|statement| self.expiry.present(statement))
+            .push(&format!(" LIMIT {rows}"))
+    }
+
+    /// Selects the number of blocks that the table fills now (`PostgreSQL`).
+    #[must_use]
+    pub fn blocks(&self) -> Statement {
+        let name = super::quote_table(self.expiry.engine, &self.table.name);
+        self.start("SELECT pg_relation_size(")
+            .bind(name)
+            .push("::regclass) / current_setting('block_size')::bigint")
+    }
+
+    fn start(&self, sql: &str) -> Statement {
+        Statement::text(self.expiry.engine, sql)
+    }
+
+    fn key(&self, statement: Statement, path: &Path) -> Statement {
+        match path {
+            Path::Expiry => self.expiry.key(statement),
+            Path::Blocks | Path::Key(_) => self.columns(statement, path),
+        }
+    }
+
+    fn columns(&self, statement: Statement, path: &Path) -> Statement {
+        match path {
+            Path::Key(columns) => statement.list(columns, ", ", |statement, column| statement.name(column)),
+            Path::Blocks => statement.push("ctid"),
+            Path::Expiry => statement.name(&self.expiry.column),
+        }
+    }
+
+    fn stretch(&self, statement: Statement, path: &Path, stretch: &Stretch) -> Statement {
+        let bounds = [(&stretch.after, true), (&stretch.upto, false)];
+        let bounds: Vec<_> = bounds.iter().filter_map(|(at, lower)| at.as_ref().map(|at| (at, *lower))).collect();
+        if bounds.is_empty() {
+            return statement.push("1 = 1");
+        }
+        statement.list(bounds, " AND ", |statement, (at, lower)| match path {
+            Path::Blocks => block_bound(statement, at, lower),
+            Path::Key(columns) => key_bound(statement, columns, at, lower),
+            Path::Expiry => self.expiry_bound(statement, at, lower),
+        })
+    }
+
+    fn expiry_bound(&self, statement: Statement, at: &Position, lower: bool) -> Statement {
+        let statement = statement.name(&self.expiry.column).push(if lower { " > " } else { " <= " });
+        at.iter().fold(statement, |statement, at| self.expiry.position(statement, at))
+    }
+}
+
+fn block_bound(statement: Statement, at: &Position, lower: bool) -> Statement {
+    let Some(Param::Int(block)) = at.first() else { return statement.push("1 = 0") };
+    statement.push(&format!("ctid {} '({block},0)'::tid", if lower { ">=" } else { "<" }))
+}
+
+/// `(a, b) > (x, y)`, spelled out: `MySQL` walks an index for this form only.
+fn key_bound(statement: Statement, columns: &[String], at: &[Param], lower: bool) -> Statement {
+    let (strict, loose) = if lower { (" > ", " >= ") } else { (" < ", " <= ") };
+    let ([column, columns @ ..], [value, at @ ..]) = (columns, at) else { return statement.push("1 = 1") };
+    if columns.is_empty() {
+        let comparison = if lower { strict } else { loose };
+        return statement.name(column).push(comparison).bind(value.clone());
+    }
+    statement
+        .name(column)
+        .push(loose)
+        .bind(value.clone())
+        .push(" AND (")
+        .with(|statement| statement.name(column).push(strict).bind(value.clone()))
+        .push(" OR (")
+        .with(|statement| key_bound(statement, columns, at, lower))
+        .push("))")
+}

@@ -1,0 +1,219 @@
+//! Runs: claim, progress, finish, recover. The ledger is sweepd's own table in the job's database.
+//!
+//! Why its counts are exact: a batch's DELETE and the ledger's `deleted = deleted + n` commit in one transaction, and
+//! the audit row is written in the one that ends the run, from the count that stands in the ledger.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::audit::AuditLog;
+use crate::db::ledger_sql::{self, Ending, NewRun};
+use crate::db::{Database, DbError, DecodeError, Purpose, Row, Transaction};
+use crate::report::{Outcome, Report, RunId, SweepOrder};
+
+/// The ledger of one database.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    database: Database,
+    audit: Option<AuditLog>,
+    stale_after: Duration,
+}
+
+/// What came of a claim.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Claim {
+    /// The run is ours; dead runs that stood in its way were closed.
+    Won {
+        /// The reports of those.
+        interrupted: Vec<Report>,
+    },
+    /// Another run of the job is active.
+    Active(RunId),
+    /// Another process answered this scheduled instant.
+    Answered(RunId),
+}
+
+impl Ledger {
+    /// The ledger of `database`; `audit` also gets a row when a run ends.
+    #[must_use]
+    pub fn new(database: &Database, audit: Option<AuditLog>, stale_after: Duration) -> Self {
+        Self { database: database.clone(), audit, stale_after }
+    }
+
+    /// Claims a run: at most one is active per job and table, and one answers a scheduled instant. Claiming again
+    /// with the same id is harmless.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn claim(&self, run: &NewRun) -> Result<Claim, DbError> {
+        let mut interrupted = Vec::new();
+        loop {
+            if self.database.write(ledger_sql::claim(self.database.engine(), run)).await? == 1 {
+                return Ok(Claim::Won { interrupted });
+            }
+            if let Some(other) = self.answered(run).await? {
+                return Ok(if other == run.id { Claim::Won { interrupted } } else { Claim::Answered(other) });
+            }
+            match self.running(&run.target, &run.job).await? {
+                Some((other, _)) if other == run.id => return Ok(Claim::Won { interrupted }),
+                Some((other, true)) => interrupted.extend(self.interrupt(other).await?),
+                Some((other, false)) => return Ok(Claim::Active(other)),
+                None => {}
+            }
+        }
+    }
+
+    /// Records that a scheduled instant came while another run was active; false when it was answered already.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn skip(&self, run: &NewRun) -> Result<bool, DbError> {
+        Ok(self.database.write(ledger_sql::skip(self.database.engine(), run)).await? == 1)
+    }
+
+    /// Closes the runs of a job that were found dead, and returns their reports.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn recover(&self, target: &str, job: &str) -> Result<Vec<Report>, DbError> {
+        match self.running(target, job).await? {
+            Some((run, true)) => Ok(self.interrupt(run).await?.into_iter().collect()),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Records what a run was planned to do.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn plan(&self, run: RunId, cutoff: DateTime<Utc>, order: Option<SweepOrder>) -> Result<(), DbError> {
+        self.database.write(ledger_sql::plan(self.database.engine(), run, cutoff, order)).await.map(drop)
+    }
+
+    /// Says that a run is alive; false when it was declared dead.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn heartbeat(&self, run: RunId) -> Result<bool, DbError> {
+        Ok(self.database.write(ledger_sql::heartbeat(self.database.engine(), run)).await? == 1)
+    }
+
+    /// Counts a batch in the batch's own transaction; false when the run was declared dead, and the batch has to be
+    /// rolled back.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn count(&self, batch: &mut Transaction, run: RunId, deleted: u64) -> Result<bool, DbError> {
+        Ok(batch.execute(ledger_sql::progress(self.database.engine(), run, deleted)).await? == 1)
+    }
+
+    /// Ends a run, writes its audit row in the same transaction, and returns its report. Ending it again changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// Those of the database; then neither was written.
+    pub async fn finish(&self, run: RunId, ending: &Ending, with_audit: bool) -> Result<Report, DbError> {
+        let mut transaction = self.database.begin(Purpose::Write).await?;
+        let ended = transaction.execute(ledger_sql::finish(self.database.engine(), run, ending)).await? == 1;
+        let report = self.report(&mut transaction, run).await?;
+        if let (true, true, Some(audit)) = (ended, with_audit, &self.audit) {
+            transaction.execute(audit.insert(&report)).await?;
+        }
+        transaction.commit().await?;
+        Ok(report)
+    }
+
+    /// The newest runs, newest first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn history(database: &Database, limit: u32) -> Result<Vec<Report>, DbError> {
+        let rows = database.read(ledger_sql::history(database.engine(), limit)).await?;
+        database.decode(|| rows.iter().map(report).collect())
+    }
+
+    async fn report(&self, transaction: &mut Transaction, run: RunId) -> Result<Report, DbError> {
+        let rows = transaction.fetch(ledger_sql::by_id(self.database.engine(), run)).await?;
+        self.database.decode(|| report(rows.first().ok_or_else(|| DecodeError::new("no row"))?))
+    }
+
+    async fn answered(&self, run: &NewRun) -> Result<Option<RunId>, DbError> {
+        let Some(at) = run.scheduled_for else { return Ok(None) };
+        let engine = self.database.engine();
+        let rows = self.database.read(ledger_sql::by_instant(engine, &run.target, &run.job, at)).await?;
+        self.database.decode(|| rows.first().map(|row| id(row)).transpose())
+    }
+
+    async fn running(&self, target: &str, job: &str) -> Result<Option<(RunId, bool)>, DbError> {
+        let sql = ledger_sql::running(self.database.engine(), target, job, self.stale_after);
+        let rows = self.database.read(sql).await?;
+        self.database.decode(|| {
+            let Some(row) = rows.first() else { return Ok(None) };
+            Ok(Some((id(row)?, row.text(1)?.as_deref() == Some("stale"))))
+        })
+    }
+
+    /// Closes a run that was found dead; none when it came back to life or another process closed it.
+    async fn interrupt(&self, run: RunId) -> Result<Option<Report>, DbError> {
+        let mut transaction = self.database.begin(Purpose::Write).await?;
+        let sql = ledger_sql::interrupt(self.database.engine(), run, self.stale_after);
+        if transaction.execute(sql).await? == 0 {
+            return Ok(None);
+        }
+        let report = self.report(&mut transaction, run).await?;
+        if let Some(audit) = &self.audit {
+            transaction.execute(audit.insert(&report)).await?;
+        }
+        transaction.commit().await?;
+        Ok(Some(report))
+    }
+}
+
+fn id(row: &Row) -> Result<RunId, DecodeError> {
+    parse(row.text(0)?)
+}
+
+fn parse<T: std::str::FromStr>(text: Option<String>) -> Result<T, DecodeError>
+where
+    T::Err: std::fmt::Display,
+{
+    text.unwrap_or_default().parse().map_err(DecodeError::new)
+}
+
+fn parse_some<T: std::str::FromStr>(text: Option<String>) -> Result<Option<T>, DecodeError>
+where
+    T::Err: std::fmt::Display,
+{
+    text.map(|text| parse(Some(text))).transpose()
+}
+
+/// Reads the columns that `ledger_sql` selects for a report.
+fn report(row: &Row) -> Result<Report, DecodeError> {
+    let started_at: DateTime<Utc> = parse(row.text(4)?)?;
+    let finished_at: Option<DateTime<Utc>> = parse_some(row.text(5)?)?;
+    let state = row.text(7)?.unwrap_or_default();
+    let count = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok()).unwrap_or_default();
+    let throttled: BTreeMap<String, u64> =
+        serde_json::from_str(&row.text(12)?.unwrap_or_default()).unwrap_or_default();
+    let duration = finished_at.map_or(0, |end| (end - started_at).num_milliseconds());
+    Ok(Report {
+        run_id: id(row)?,
+        job: row.text(1)?.unwrap_or_default(),
+        trigger: parse(row.text(2)?)?,
+        scheduled_for: parse_some(row.text(3)?)?,
+        started_at,
+        finished_at,
+        duration_ms: u64::try_from(duration).unwrap_or_default(),
+        cutoff: parse_some(row.text(6)?)?,
+        outcome: if state == "running" { None } else { Some(parse::<Outcome>(Some(state))?) },
+        stopped_by: parse_some(row.text(8)?)?,
+        deleted_count: count(row.int(9)?),
+        batches: count(row.int(10)?),
+        order: parse_some::<SweepOrder>(row.text(11)?)?,
+        throttled_ms: throttled,
+        host: row.text(13)?.unwrap_or_default(),
+        error: row.text(14)?,
+    })
+}

@@ -1,0 +1,36 @@
+//! sweepd keeps an application's session tables clean: it deletes expired rows on a schedule, without ever touching a
+//! live one, and records every run.
+//!
+//! The modules, from the outside in:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`cli`] | the command line; one file per subcommand |
+//! | [`config`] | the configuration file and the environment, checked into a [`config::Config`] |
+//! | [`daemon`] | puts everything together and keeps it running |
+//! | [`lifecycle`] | signals and stopping |
+//! | [`schedule`], [`zone`] | when a job runs |
+//! | [`job`] | one job: its inbox and its runs, one at a time |
+//! | [`sweep`] | the engine: guards, plan, batches |
+//! | [`ledger`], [`audit`], [`report`] | what a run did, exactly |
+//! | [`preset`] | known session stores |
+//! | [`db`] | connections and all SQL text |
+//! | [`telemetry`], [`clock`] | logs, and the time |
+
+#![forbid(unsafe_code)]
+
+pub mod audit;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod daemon;
+pub mod db;
+pub mod job;
+pub mod ledger;
+pub mod lifecycle;
+pub mod preset;
+pub mod report;
+pub mod schedule;
+pub mod sweep;
+pub mod telemetry;
+pub mod zone;

@@ -1,0 +1,105 @@
+//! Signals and stopping: the only place that touches either.
+
+use std::io;
+use std::os::unix::net::UnixStream as Pipe;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::low_level::pipe;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::UnixStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What a process needs to end well: a token that is cancelled when it has to stop, a tracker of all its tasks, and
+/// its signals.
+#[derive(Debug)]
+pub struct Lifecycle {
+    /// Cancelled when the process has to stop; looked at between batches.
+    pub stop: CancellationToken,
+    /// Every task.
+    pub tasks: TaskTracker,
+    stop_signals: UnixStream,
+    reload_signals: UnixStream,
+}
+
+/// How a process that was told to stop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// All tasks ended.
+    Clean,
+    /// Time ran out.
+    TimedOut,
+    /// A second signal came.
+    Forced,
+}
+
+impl Lifecycle {
+    /// Takes over SIGTERM, SIGINT and SIGHUP. Has to be called in a runtime, and early: until then SIGTERM kills, or,
+    /// as process 1 of a container, does nothing.
+    ///
+    /// # Errors
+    /// When the system has no file descriptors left.
+    pub fn install() -> io::Result<Self> {
+        Ok(Self {
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            stop_signals: signals(&[SIGTERM, SIGINT])?,
+            reload_signals: signals(&[SIGHUP])?,
+        })
+    }
+
+    /// Waits for SIGTERM or SIGINT.
+    pub async fn stop_signal(&mut self) {
+        next(&mut self.stop_signals).await;
+    }
+
+    /// Waits for SIGTERM, SIGINT (true) or SIGHUP (false).
+    pub async fn signal(&mut self) -> bool {
+        tokio::select! {
+            () = next(&mut self.stop_signals) => true,
+            () = next(&mut self.reload_signals) => false,
+        }
+    }
+
+    /// Runs `work`; the first signal cancels the stop token and lets it end, the second leaves it where it is (none).
+    pub async fn supervise<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(work);
+        tokio::select! {
+            done = &mut work => return Some(done),
+            () = next(&mut self.stop_signals) => self.stop.cancel(),
+        }
+        tokio::select! {
+            done = work => Some(done),
+            () = next(&mut self.stop_signals) => None,
+        }
+    }
+
+    /// Stops: no new work, and `timeout` for the tasks to end.
+    pub async fn drain(&mut self, timeout: Duration) -> Drained {
+        self.stop.cancel();
+        self.tasks.close();
+        tokio::select! {
+            () = self.tasks.wait() => Drained::Clean,
+            () = tokio::time::sleep(timeout) => Drained::TimedOut,
+            () = next(&mut self.stop_signals) => Drained::Forced,
+        }
+    }
+}
+
+/// A stream that gets a byte for each signal.
+fn signals(numbers: &[i32]) -> io::Result<UnixStream> {
+    let (reader, writer) = Pipe::pair()?;
+    for number in numbers {
+        pipe::register(*number, writer.try_clone()?)?;
+    }
+    reader.set_nonblocking(true)?;
+    UnixStream::from_std(reader)
+}
+
+/// The handlers hold the other end open for the life of the process, so there is always a next byte.
+async fn next(signals: &mut UnixStream) {
+    if !matches!(signals.read(&mut [0]).await, Ok(1)) {
+        std::future::pending::<()>().await;
+    }
+}

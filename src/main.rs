@@ -1,0 +1,22 @@
+//! The program: parse, run, exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use sweepd::cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // One thread is enough: the work is waiting for a database.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the system gives no event loop: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let exit = runtime.block_on(cli.run());
+    // A second signal leaves work where it is.
+    runtime.shutdown_background();
+    ExitCode::from(exit.code())
+}

@@ -1,0 +1,237 @@
+//! What has to be true before the first DELETE: the table, the column, its encoding, its values, the clocks.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Error, Spec};
+use crate::clock::Clock;
+use crate::db::expiry_sql::Expiry;
+use crate::db::sweep_sql::Target;
+use crate::db::{Database, Encoding, Engine, Mode, Table, TableKind, introspect};
+use crate::report::rfc3339;
+
+/// How many values are looked at to judge the encoding.
+const SAMPLE: u32 = 1000;
+
+/// Looks at the table of a job and refuses what could delete the wrong rows.
+///
+/// # Errors
+/// The refusal with its reason and what to do, or what the database says.
+pub async fn target(database: &Database, spec: &Spec) -> Result<Target, Error> {
+    let table = existing_table(database, spec).await?;
+    check_kind(&table)?;
+    let encodings = fitting_encodings(database.engine(), &table, spec)?;
+    let mut refusal = None;
+    for encoding in encodings {
+        let target = Target {
+            table: table.clone(),
+            expiry: Expiry {
+                engine: database.engine(),
+                column: spec.layout.expires_at.clone(),
+                encoding,
+                mode: spec.layout.mode,
+            },
+        };
+        match check_values(database, &target).await {
+            Ok(()) => return check_connection_zone(database, &target).await.map(|()| target),
+            Err(Error::Refused(reason)) => refusal = refusal.or(Some(reason)),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::Refused(refusal.unwrap_or_else(|| "no encoding is configured".to_owned())))
+}
+
+/// The cutoff of a run: the earlier of this host's clock and the database's, less what is to be kept.
+///
+/// # Errors
+/// When the two clocks are too far apart, or what the database says.
+pub async fn cutoff(database: &Database, spec: &Spec, clock: &Clock) -> Result<DateTime<Utc>, Error> {
+    let before = clock.now();
+    let theirs = server_clock(database).await?;
+    let ours = clock.now();
+    let theirs = theirs.unwrap_or(before);
+    let apart = (theirs - ours).max(before - theirs).max(TimeDelta::zero());
+    if apart.to_std().is_ok_and(|apart| apart > spec.max_clock_skew) {
+        return Err(Error::refused(format!(
+            "the clock of {} says {} and this host's says {}, more than `schedule.max_clock_skew` apart; set the wrong one right",
+            database.location(),
+            rfc3339(theirs),
+            rfc3339(ours),
+        )));
+    }
+    Ok(before.min(theirs) - spec.keep)
+}
+
+async fn server_clock(database: &Database) -> Result<Option<DateTime<Utc>>, Error> {
+    // SQLite's clock is this host's.
+    if database.engine() == Engine::Sqlite {
+        return Ok(None);
+    }
+    let rows = database.read(introspect::clock(database.engine())).await?;
+    let micros = database.decode(|| rows.first().map_or(Ok(None), |row| row.int(0)))?;
+    Ok(micros.and_then(DateTime::from_timestamp_micros))
+}
+
+async fn existing_table(database: &Database, spec: &Spec) -> Result<Table, Error> {
+    if let Some(table) = introspect::table(database, &spec.layout.table).await? {
+        return Ok(table);
+    }
+    let name = database.qualify(&spec.layout.table);
+    let sql = introspect::tables_sql(database.engine(), name.schema.as_deref().unwrap_or_default());
+    let rows = database.read(sql).await?;
+    let tables = database.decode(|| rows.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>())?;
+    let wanted = name.name.to_lowercase();
+    let near = |table: &String| strsim::jaro_winkler(&table.to_lowercase(), &wanted) > 0.85;
+    let near: Vec<_> = tables.into_iter().flatten().filter(near).map(|table| format!("{table:?}")).collect();
+    let hint = match near.as_slice() {
+        [] => String::new(),
+        near => format!("; did you mean {}?", near.join(" or ")),
+    };
+    Err(Error::refused(format!(
+        "{} has no table {:?} in {:?} that this user can see; check `table` and `schema` in the job (names are case-sensitive){hint}",
+        database.location(),
+        name.name,
+        name.schema.unwrap_or_default(),
+    )))
+}
+
+fn check_kind(table: &Table) -> Result<(), Error> {
+    let name = &table.name;
+    let reason = match table.kind {
+        TableKind::NotATable => format!("{name} is not a table but a view or the like; name the table behind it"),
+        TableKind::NonTransactional => {
+            format!("{name} uses an engine without transactions, so no count could be exact; convert it: ALTER TABLE ... ENGINE = InnoDB")
+        }
+        TableKind::Plain | TableKind::Partitioned if table.hides_rows => {
+            format!("row-level security on {name} hides rows from this user; use its owner, or a role with BYPASSRLS")
+        }
+        TableKind::Plain | TableKind::Partitioned => return Ok(()),
+    };
+    Err(Error::Refused(reason))
+}
+
+fn fitting_encodings(engine: Engine, table: &Table, spec: &Spec) -> Result<Vec<Encoding>, Error> {
+    let wanted = &spec.layout.expires_at;
+    let Some(column) = table.column(wanted) else {
+        let columns: Vec<_> = table.columns.iter().map(|column| column.name.as_str()).collect();
+        return Err(Error::refused(format!(
+            "table {} has no column {wanted:?}; its columns are {}; set `expires_at` in the job",
+            table.name,
+            columns.join(", ")
+        )));
+    };
+    let fitting: Vec<_> =
+        spec.layout.encodings.iter().filter(|encoding| fits(engine, encoding, &column.kind)).cloned().collect();
+    if !fitting.is_empty() {
+        return Ok(fitting);
+    }
+    let configured: Vec<_> = spec.layout.encodings.iter().map(ToString::to_string).collect();
+    let accepted: Vec<_> = Encoding::NAMES
+        .into_iter()
+        .filter(|name| {
+            Encoding::from_name(name, crate::zone::Zone::utc()).is_some_and(|encoding| fits(engine, &encoding, &column.kind))
+        })
+        .collect();
+    Err(Error::refused(format!(
+        "column {:?} of {} is of type {}, which does not match the encoding {}; {}",
+        column.name,
+        table.name,
+        column.kind,
+        configured.join(" or "),
+        if accepted.is_empty() {
+            "no encoding of sweepd reads that type: is it the right column?".to_owned()
+        } else {
+            format!("that type can hold {}: set `encoding` in the job", accepted.join(" or "))
+        }
+    )))
+}
+
+/// Whether a column of the declared type can hold the encoding. `SQLite` types values, not columns: there the
+/// values decide.
+fn fits(engine: Engine, encoding: &Encoding, kind: &str) -> bool {
+    let kind = kind.to_ascii_lowercase();
+    let is = |kinds: &[&str]| kinds.contains(&kind.as_str());
+    match (engine, encoding) {
+        (Engine::Sqlite, Encoding::Timestamptz | Encoding::Timestamp(_)) => false,
+        (Engine::Sqlite, _) => true,
+        (_, Encoding::IsoText(_) | Encoding::JulianDay) => false,
+        (Engine::Postgres, Encoding::Timestamptz) => is(&["timestamp with time zone"]),
+        (Engine::Postgres, Encoding::Timestamp(_)) => is(&["timestamp without time zone"]),
+        (Engine::MySql, Encoding::Timestamptz) => is(&["timestamp"]),
+        (Engine::MySql, Encoding::Timestamp(_)) => is(&["datetime", "timestamp"]),
+        (_, Encoding::EpochSeconds | Encoding::EpochMillis) => {
+            is(&["bigint", "integer", "int", "mediumint", "numeric", "decimal", "double precision", "double"])
+        }
+        (_, Encoding::EpochMillisText) => is(&["text", "character varying", "varchar", "char", "longtext", "mediumtext"]),
+    }
+}
+
+/// Looks at some values: the middle one has to read as a date between 2000 and a century ahead. Seconds read as
+/// milliseconds, or the reverse, land far outside; one odd row does not.
+async fn check_values(database: &Database, target: &Target) -> Result<(), Error> {
+    let rows = database.read(target.sample(SAMPLE)).await?;
+    let sample = database.decode(|| {
+        rows.iter().map(|row| Ok((row.int(0)?, row.text(1)?.unwrap_or_default()))).collect::<Result<Vec<_>, _>>()
+    })?;
+    check_storage_classes(target, &sample)?;
+    let mut millis: Vec<_> = sample.iter().filter_map(|(millis, _)| *millis).filter(|millis| *millis != 0).collect();
+    millis.sort_unstable();
+    let Some(middle) = millis.get(millis.len() / 2) else { return Ok(()) };
+    let year = DateTime::from_timestamp_millis(*middle).map_or(i32::MAX, |at| chrono::Datelike::year(&at));
+    if (2000..2130).contains(&year) {
+        return Ok(());
+    }
+    let read_as = DateTime::from_timestamp_millis(*middle).map_or_else(|| "no date at all".to_owned(), rfc3339);
+    Err(Error::refused(format!(
+        "the values of column {:?} of {} do not look like {}: the middle one of {} reads as {read_as}; set `encoding` in the job (look at the values first)",
+        target.expiry.column,
+        target.table.name,
+        target.expiry.encoding,
+        millis.len(),
+    )))
+}
+
+fn check_storage_classes(target: &Target, sample: &[(Option<i64>, String)]) -> Result<(), Error> {
+    if target.expiry.engine != Engine::Sqlite {
+        return Ok(());
+    }
+    let text = matches!(target.expiry.encoding, Encoding::IsoText(_) | Encoding::EpochMillisText);
+    let fits = |class: &str| if text { class == "text" } else { matches!(class, "integer" | "real") };
+    let Some((_, other)) = sample.iter().find(|(_, class)| !fits(class)) else { return Ok(()) };
+    Err(Error::refused(format!(
+        "column {:?} of {} holds values of type {other}, which does not match the encoding {}; set `encoding` in the job, and look for what writes the odd values: SELECT typeof({2:?}), count(*) FROM {1} GROUP BY 1",
+        target.expiry.column, target.table.name, target.expiry.column
+    )))
+}
+
+/// A `TIMESTAMP` column of `MySQL` turns the writer's wall clock into an instant by the zone of its connection. sweepd
+/// reads it in UTC, so a naive encoding is only right where connections are in UTC too.
+async fn check_connection_zone(database: &Database, target: &Target) -> Result<(), Error> {
+    let column = target.table.column(&target.expiry.column);
+    let is_timestamp = column.is_some_and(|column| column.kind.eq_ignore_ascii_case("timestamp"));
+    if database.engine() != Engine::MySql || !is_timestamp || target.expiry.encoding == Encoding::Timestamptz {
+        return Ok(());
+    }
+    let rows = database.read(introspect::default_zone()).await?;
+    let (zone, winter, summer) = database.decode(|| {
+        let Some(row) = rows.first() else { return Ok((None, None, None)) };
+        Ok((row.text(0)?, row.int(1)?, row.int(2)?))
+    })?;
+    if (winter, summer) == (Some(0), Some(0)) {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "column {:?} of {} is a TIMESTAMP, which MySQL converts by the connection's time zone, and the server's default zone is {}, not UTC; if the application's connections are in UTC, confirm it with `encoding = \"timestamptz\"` in the job",
+        target.expiry.column,
+        target.table.name,
+        zone.unwrap_or_default()
+    )))
+}
+
+/// What to say of the mode, for people.
+#[must_use]
+pub fn mode_in_words(mode: Mode) -> String {
+    match mode {
+        Mode::Expires => "the end of the session".to_owned(),
+        Mode::LastSeen(lifetime) => format!("the last use, expired after {}", humantime::format_duration(lifetime)),
+    }
+}

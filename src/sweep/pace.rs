@@ -1,0 +1,126 @@
+//! How large a batch is, and how long the pause after it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Limits;
+use crate::report::Throttle;
+
+/// Sizes batches so that each takes about `batch_target`, and spaces them.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    target: Duration,
+    nice: f64,
+    rows_per_second: Option<u64>,
+    size: u64,
+    largest: u64,
+    paused: BTreeMap<Throttle, Duration>,
+}
+
+impl Pace {
+    /// Begins with batches of `first` units (blocks or rows) and goes up to `largest`.
+    #[must_use]
+    pub fn new(limits: &Limits, first: u64, largest: u64) -> Self {
+        Self {
+            target: limits.batch_target,
+            nice: limits.nice,
+            rows_per_second: limits.max_rows_per_second,
+            size: first,
+            largest,
+            paused: BTreeMap::new(),
+        }
+    }
+
+    /// The size of the next batch.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether batches cannot get smaller.
+    #[must_use]
+    pub fn is_smallest(&self) -> bool {
+        self.size <= 1
+    }
+
+    /// A batch took `took` and deleted `rows`: adapts the size, and returns the pause that is due and its reason.
+    #[must_use]
+    pub fn after(&mut self, took: Duration, rows: u64) -> (Duration, Throttle) {
+        self.resize(took);
+        let nice = took.mul_f64(self.nice);
+        let rate = self.rows_per_second.map_or(Duration::ZERO, |rate| time_for(rows, rate).saturating_sub(took));
+        if rate > nice { (rate, Throttle::MaxRowsPerSecond) } else { (nice, Throttle::Nice) }
+    }
+
+    /// A batch failed: the next is much smaller.
+    pub fn shrink(&mut self) {
+        self.size = (self.size / 4).max(1);
+    }
+
+    /// Counts a pause that was made.
+    pub fn paused(&mut self, reason: Throttle, time: Duration) {
+        *self.paused.entry(reason).or_default() += time;
+    }
+
+    /// Milliseconds paused, by reason.
+    #[must_use]
+    pub fn throttled_ms(&self) -> BTreeMap<String, u64> {
+        let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.paused
+            .iter()
+            .map(|(reason, time)| (reason.to_string(), millis(time)))
+            .filter(|(_, millis)| *millis > 0)
+            .collect()
+    }
+
+    /// Towards the target, at most halving or doubling: one odd measurement must not swing it.
+    fn resize(&mut self, took: Duration) {
+        let factor = self.target.as_secs_f64() / took.as_secs_f64().max(1e-6);
+        let percent = (factor.clamp(0.5, 2.0) * 100.0).round();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "50 to 200")]
+        let percent = percent as u64;
+        self.size = (self.size * percent).div_ceil(100).clamp(1, self.largest);
+    }
+}
+
+fn time_for(rows: u64, per_second: u64) -> Duration {
+    Duration::from_micros(rows.saturating_mul(1_000_000) / per_second.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace(limits: &Limits) -> Pace {
+        Pace::new(limits, 100, 1000)
+    }
+
+    #[test]
+    fn slow_batches_shrink_and_quick_ones_grow_back() {
+        let limits = Limits::default();
+        let mut pace = pace(&limits);
+        let _ = pace.after(Duration::from_millis(40), 10);
+        assert_eq!(pace.size(), 50);
+        for _ in 0..10 {
+            let _ = pace.after(Duration::from_millis(1), 10);
+        }
+        assert_eq!(pace.size(), 1000);
+        pace.shrink();
+        assert_eq!(pace.size(), 250);
+    }
+
+    #[test]
+    fn pauses_follow_the_stricter_limit() {
+        let limits = Limits { nice: 9.0, max_rows_per_second: Some(1000), ..Limits::default() };
+        let mut pace = pace(&limits);
+        assert_eq!(pace.after(Duration::from_millis(10), 10), (Duration::from_millis(90), Throttle::Nice));
+        let (pause, reason) = pace.after(Duration::from_millis(10), 1000);
+        assert_eq!((pause, reason), (Duration::from_millis(990), Throttle::MaxRowsPerSecond));
+    }
+
+    #[test]
+    fn no_limits_no_pause() {
+        let limits = Limits { nice: 0.0, ..Limits::default() };
+        assert_eq!(pace(&limits).after(Duration::from_millis(10), 10).0, Duration::ZERO);
+    }
+}

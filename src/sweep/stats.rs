@@ -1,0 +1,111 @@
+//! Statistics of a job's table, and the exact count of a dry run.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::plan::Plan;
+use super::{Error, Spec, Sweeper, guard, plan};
+use crate::db::sweep_sql::Target;
+use crate::db::{Database, Encoding};
+use crate::report::{instant, optional_instant};
+
+/// Statistics of a job's table at one instant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stats {
+    /// The job's name.
+    pub job: String,
+    /// All rows.
+    pub total: u64,
+    /// Rows that have not expired; those without an expiry are among them.
+    pub active: u64,
+    /// Rows that have expired.
+    pub expired: u64,
+    /// The oldest expiry.
+    #[serde(serialize_with = "optional_instant")]
+    pub oldest_expiry: Option<DateTime<Utc>>,
+    /// The newest expiry.
+    #[serde(serialize_with = "optional_instant")]
+    pub newest_expiry: Option<DateTime<Utc>>,
+    /// When they were taken.
+    #[serde(serialize_with = "instant")]
+    pub timestamp: DateTime<Utc>,
+}
+
+/// What a run would delete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DryRun {
+    /// The job's name.
+    pub job: String,
+    /// Rows that would go, exactly.
+    pub expired: u64,
+    /// Rows expired at or before this instant would go.
+    #[serde(serialize_with = "instant")]
+    pub cutoff: DateTime<Utc>,
+    /// How.
+    pub plan: plan::Shown,
+}
+
+impl Sweeper {
+    /// Counts a job's rows.
+    ///
+    /// # Errors
+    /// A refusal of the guards, or what the database says.
+    pub async fn stats(&self, spec: &Spec) -> Result<Stats, Error> {
+        let database = Database::connect(&self.database).await?;
+        let stats = self.stats_of(&database, spec).await;
+        database.close().await;
+        stats
+    }
+
+    async fn stats_of(&self, database: &Database, spec: &Spec) -> Result<Stats, Error> {
+        let target = guard::target(database, spec).await?;
+        let now = self.clock.now();
+        let rows = database.read(target.statistics(now)).await?;
+        let numbers = database.decode(|| {
+            let Some(row) = rows.first() else { return Ok([None; 4]) };
+            Ok([row.int(0)?, row.int(1)?, row.int(2)?, row.int(3)?])
+        })?;
+        let count = |index: usize| numbers[index].and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
+        Ok(Stats {
+            job: spec.job.clone(),
+            total: count(0),
+            expired: count(1),
+            active: count(0) - count(1),
+            oldest_expiry: numbers[2].and_then(|millis| expiry(&target, millis)),
+            newest_expiry: numbers[3].and_then(|millis| expiry(&target, millis)),
+            timestamp: now,
+        })
+    }
+
+    /// Plans a run and counts what it would delete. Changes nothing.
+    ///
+    /// # Errors
+    /// A refusal of the guards, or what the database says.
+    pub async fn dry_run(&self, spec: &Spec) -> Result<DryRun, Error> {
+        let database = Database::connect(&self.database).await?;
+        let found = self.dry_run_of(&database, spec).await;
+        database.close().await;
+        found
+    }
+
+    async fn dry_run_of(&self, database: &Database, spec: &Spec) -> Result<DryRun, Error> {
+        let plan: Plan = self.plan(database, spec).await?;
+        let rows = database.read(plan.target.count(plan.cutoff)).await?;
+        let expired = database.decode(|| rows.first().map_or(Ok(None), |row| row.int(0)))?;
+        let expired = expired.and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
+        Ok(DryRun { job: spec.job.clone(), expired, cutoff: plan.cutoff, plan: plan.shown() })
+    }
+}
+
+/// The instant of an expiry that was read as milliseconds; of a naive encoding, by the zone of its writer.
+fn expiry(target: &Target, millis: i64) -> Option<DateTime<Utc>> {
+    let at = DateTime::from_timestamp_millis(millis)?;
+    let mode = target.expiry.mode;
+    let at = match &target.expiry.encoding {
+        Encoding::Timestamp(zone) | Encoding::IsoText(zone) => zone.instant(at.naive_utc()),
+        _ => at,
+    };
+    Some(mode.end(at))
+}

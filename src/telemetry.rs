@@ -1,0 +1,164 @@
+//! Logs: the console and rolling files, as text or JSON.
+
+use std::error::Error;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::rolling::{self, RollingFileAppender};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// How and where to log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The least important level that is written.
+    pub level: Level,
+    /// Text or JSON.
+    pub format: Format,
+    /// The directory of the log files; none means the console only.
+    pub directory: Option<PathBuf>,
+    /// How often a new file is begun (at midnight or the full hour, UTC).
+    pub rotation: Rotation,
+    /// How many files are kept, the current one included; at least 2.
+    pub max_files: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { level: Level::Info, format: Format::Text, directory: None, rotation: Rotation::Daily, max_files: 14 }
+    }
+}
+
+/// A level of importance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Only failures.
+    Error,
+    /// And what needs attention.
+    Warn,
+    /// And what happened.
+    Info,
+    /// And each batch.
+    Debug,
+    /// And everything else.
+    Trace,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One line for people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// How often a new log file is begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    /// Every hour.
+    Hourly,
+    /// Every day.
+    Daily,
+    /// Never.
+    Never,
+}
+
+/// The log could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write logs to {directory}: {reason}; create the directory and let this user write there, or change `log.directory`")]
+pub struct LogError {
+    directory: String,
+    reason: String,
+}
+
+/// Keeps the log files open; dropping it writes out what is buffered, so it has to be dropped last.
+#[must_use]
+#[derive(Debug)]
+pub struct Guard {
+    _files: Option<WorkerGuard>,
+}
+
+/// Starts to log, to standard error and, where a directory is configured, to files. `console` is the least important
+/// level on the console.
+///
+/// # Errors
+/// When the directory cannot be written to.
+pub fn start(settings: &Settings, console: Level) -> Result<Guard, LogError> {
+    let (files, guard) = match &settings.directory {
+        Some(directory) => {
+            let (writer, guard) = files(settings, directory)?;
+            (Some(layer(settings.format, writer, false).with_filter(filter(settings.level))), Some(guard))
+        }
+        None => (None, None),
+    };
+    let colours = std::io::stderr().is_terminal();
+    let console = layer(settings.format, std::io::stderr, colours).with_filter(filter(console));
+    // A second start in one process (tests) keeps the first.
+    let _ = tracing_subscriber::registry().with(console).with(files).try_init();
+    Ok(Guard { _files: guard })
+}
+
+fn layer<S, W>(format: Format, writer: W, colours: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours).with_target(false);
+    match format {
+        Format::Text => layer.boxed(),
+        Format::Json => layer.json().flatten_event(true).boxed(),
+    }
+}
+
+/// sweepd's own events at `level`; of the libraries only what needs attention.
+fn filter(level: Level) -> Targets {
+    Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("sweepd", level.filter())
+        // It reports each activation that nobody asked to be notified of as an error.
+        .with_target("tokio_cron_scheduler", LevelFilter::OFF)
+}
+
+fn files(settings: &Settings, directory: &Path) -> Result<(NonBlocking, WorkerGuard), LogError> {
+    let error = |reason: &dyn Error| LogError {
+        directory: directory.display().to_string(),
+        reason: reason.source().unwrap_or(reason).to_string(),
+    };
+    std::fs::create_dir_all(directory).map_err(|reason| error(&reason))?;
+    let appender = RollingFileAppender::builder()
+        .rotation(settings.rotation.appender())
+        .filename_prefix("sweepd")
+        .filename_suffix("log")
+        .max_log_files(settings.max_files)
+        .build(directory)
+        .map_err(|reason| error(&reason))?;
+    Ok(NonBlockingBuilder::default().lossy(false).finish(appender))
+}
+
+impl Level {
+    fn filter(self) -> LevelFilter {
+        match self {
+            Self::Error => LevelFilter::ERROR,
+            Self::Warn => LevelFilter::WARN,
+            Self::Info => LevelFilter::INFO,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Trace => LevelFilter::TRACE,
+        }
+    }
+}
+
+impl Rotation {
+    fn appender(self) -> rolling::Rotation {
+        match self {
+            Self::Hourly => rolling::Rotation::HOURLY,
+            Self::Daily => rolling::Rotation::DAILY,
+            Self::Never => rolling::Rotation::NEVER,
+        }
+    }
+}

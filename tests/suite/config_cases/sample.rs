@@ -1,0 +1,83 @@
+//! The sample file, and the effective configuration that is shown.
+
+use sweepd::config::{Config, DEFAULT_FILE};
+
+use super::{URL, accepted, environment};
+
+#[test]
+fn the_sample_file_equals_the_built_in_defaults() {
+    let (sample, built_in) = (accepted(DEFAULT_FILE, &[]), accepted("", &[]));
+    let shown = |config: &Config| {
+        format!(
+            "{:#?}",
+            (&config.databases, &config.jobs, &config.audit, &config.log, &config.daemon, &config.warnings)
+        )
+    };
+    assert_eq!(shown(&sample), shown(&built_in));
+    assert_eq!(built_in.jobs.len(), 1);
+    assert_eq!(built_in.jobs[0].spec.job, "sessions");
+}
+
+/// The sample file with its sample values in force; prose is commented with a blank after the `#`.
+fn uncommented() -> String {
+    let sample = |line: &str| {
+        line.strip_prefix('#').filter(|rest| !rest.is_empty() && !rest.starts_with(' ')).map(str::to_owned)
+    };
+    DEFAULT_FILE.lines().map(|line| sample(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()
+}
+
+/// `url_file` excludes `url`.
+fn with_url() -> String {
+    uncommented().lines().filter(|line| !line.starts_with("url_file")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_sample_values_of_the_sample_file_are_accepted() {
+    let text = with_url();
+    let config = accepted(&text, &[]);
+    assert_eq!(config.jobs.len(), 2);
+    assert_eq!(config.databases.len(), 2);
+}
+
+#[test]
+fn the_sample_file_has_every_key_that_is_read() {
+    let text = uncommented();
+    let job_by_any_name = |path: &str| path.replace("jobs.carts", "jobs.sessions");
+    let keys = |text: &str, comment: bool| -> Vec<String> {
+        let mut table = String::new();
+        let mut keys = Vec::new();
+        for line in text.lines() {
+            let line = if comment { line.trim_start_matches("# ") } else { line };
+            if let Some(name) = line.strip_prefix('[') {
+                table = job_by_any_name(name.trim_end_matches(']'));
+            } else if let Some(key) = line.split([' ', ':']).next().filter(|key| !key.is_empty()) {
+                keys.push(format!("{table}.{key}"));
+            }
+        }
+        keys
+    };
+    let (known, sample) = (keys(&accepted("", &[]).effective(), true), keys(&text, false));
+    assert!(known.len() > 40, "{known:?}");
+    for key in known {
+        assert!(sample.contains(&key), "{key} is not in config/sweepd.toml");
+    }
+}
+
+#[test]
+fn the_url_is_masked_in_all_that_can_be_shown() {
+    let config = accepted(&format!("[database]\nurl = \"{URL}\""), &[]);
+    let shown = format!("{}{config:?}{:?}", config.effective(), environment(&[("DATABASE_URL", URL)]));
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(config.effective().contains("url = \"***\"  # "), "{}", config.effective());
+}
+
+#[test]
+fn the_effective_configuration_is_toml_that_means_the_same() {
+    let text = with_url();
+    let config = accepted(&text, &[]);
+    let again = accepted(&config.effective().replace("\"***\"", &format!("\"{URL}\"")), &[]);
+    assert_eq!(
+        (config.jobs, config.audit, config.log, config.daemon),
+        (again.jobs, again.audit, again.log, again.daemon)
+    );
+}
