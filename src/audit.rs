@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+
 use crate::db::audit_sql::{self, Cell, Value};
 use crate::db::{Column, Database, DbError, Engine, Purpose, Statement, Table, TableName, introspect, migrate};
-use crate::report::{Outcome, Report};
+use crate::report::{Outcome, Report, RunId, Trigger};
 
 /// The action of a run that did its work.
 pub const SUCCESS: &str = "SESSION_CLEANUP";
@@ -62,6 +64,17 @@ pub enum Unavailable {
         /// The columns.
         columns: Vec<String>,
     },
+}
+
+impl Unavailable {
+    /// The SQL that helps, where there is some.
+    #[must_use]
+    pub fn sql(&self) -> Option<&str> {
+        match self {
+            Self::NoTable { create, .. } => Some(create),
+            Self::NoColumn { .. } | Self::NoValue { .. } => None,
+        }
+    }
 }
 
 /// The audit table as it is, ready to be written to.
@@ -173,13 +186,20 @@ impl AuditLog {
         audit_sql::insert(self.engine, &self.table, &cells)
     }
 
+    /// The table.
+    #[must_use]
+    pub fn table(&self) -> &TableName {
+        &self.table
+    }
+
     /// Tries whether a row can be written, and takes it back.
     ///
     /// # Errors
     /// What the database says when it cannot.
-    pub async fn rehearse(&self, database: &Database, report: &Report) -> Result<(), DbError> {
+    pub async fn rehearse(&self, database: &Database, now: DateTime<Utc>) -> Result<(), DbError> {
+        let report = Report::begun("check", RunId::new(now), Trigger::Manual, now, "");
         let mut transaction = database.begin(Purpose::Write).await?;
-        transaction.execute(self.insert(report)).await?;
+        transaction.execute(self.insert(&report)).await?;
         transaction.rollback().await
     }
 }

@@ -8,6 +8,7 @@ mod table;
 mod url;
 
 pub mod audit_sql;
+pub mod demo_sql;
 pub mod expiry_sql;
 pub mod introspect;
 pub mod ledger_sql;

@@ -194,6 +194,29 @@ pub struct Report {
 }
 
 impl Report {
+    /// The report of a run that has only begun: what is known at `started_at`, and nothing done yet.
+    #[must_use]
+    pub fn begun(job: &str, run_id: RunId, trigger: Trigger, started_at: DateTime<Utc>, host: &str) -> Self {
+        Self {
+            job: job.to_owned(),
+            run_id,
+            trigger,
+            scheduled_for: None,
+            started_at,
+            finished_at: None,
+            duration_ms: 0,
+            cutoff: None,
+            outcome: None,
+            stopped_by: None,
+            deleted_count: 0,
+            batches: 0,
+            order: None,
+            throttled_ms: BTreeMap::new(),
+            host: host.to_owned(),
+            error: None,
+        }
+    }
+
     /// Whether nothing went wrong: it completed, or a limit that the configuration sets stopped it.
     #[must_use]
     pub fn succeeded(&self) -> bool {

@@ -4,6 +4,7 @@
 //! and fires whenever one of them does. [`Schedule::parse`] has the language, [`Schedule::next_after`]
 //! the rules for daylight saving.
 
+mod alarm;
 mod clock_time;
 mod cron;
 mod describe;
@@ -11,6 +12,7 @@ mod error;
 mod field;
 mod names;
 mod reader;
+pub mod timer;
 mod token;
 mod walk;
 mod words;

@@ -352,22 +352,12 @@ impl Sweeper {
         error: &Error,
     ) -> Report {
         let report = Report {
-            job: spec.job.clone(),
-            run_id,
-            trigger: request.trigger,
             scheduled_for: request.scheduled_for,
-            started_at,
             finished_at: Some(self.clock.now()),
             duration_ms: u64::try_from(took.as_millis()).unwrap_or_default(),
-            cutoff: None,
             outcome: Some(Outcome::Failed),
-            stopped_by: None,
-            deleted_count: 0,
-            batches: 0,
-            order: None,
-            throttled_ms: std::collections::BTreeMap::new(),
-            host: self.host.clone(),
             error: Some(error.to_string()),
+            ..Report::begun(&spec.job, run_id, request.trigger, started_at, &self.host)
         };
         log(&report);
         report

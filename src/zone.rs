@@ -72,6 +72,17 @@ impl Zone {
         instant.with_timezone(&offset)
     }
 
+    /// The instant at which this zone's wall clock first shows `reading`, for people to read; a reading that the clocks
+    /// skip is counted with the offset of before.
+    #[must_use]
+    pub fn instant(&self, reading: NaiveDateTime) -> DateTime<Utc> {
+        let as_utc = reading.and_utc();
+        let offset_at = |instant: DateTime<Utc>| self.local(instant).offset().local_minus_utc();
+        let before = as_utc - TimeDelta::seconds(offset_at(as_utc - TimeDelta::days(1)).into());
+        let after = as_utc - TimeDelta::seconds(offset_at(before).into());
+        if self.local(before).naive_local() == reading { before } else { before.max(after) }
+    }
+
     /// The greatest wall-clock reading, to the microsecond, such that a row which holds that
     /// reading or an earlier one has certainly expired at `cutoff`, whatever it was meant to say.
     ///

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Table, TableStyle};
 use serde::Serialize;
 
 use crate::report::Report;
@@ -33,7 +33,7 @@ pub fn failure(message: &str, as_json: bool) {
 /// A plain table; the columns in `numbers` are aligned to the right.
 pub fn table(header: &[&str], numbers: &[usize], rows: Vec<Vec<String>>) {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(header.to_vec());
+    table.load_style(TableStyle::new()).set_header(header.to_vec());
     for row in rows {
         table.add_row(row);
     }

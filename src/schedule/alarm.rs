@@ -33,6 +33,7 @@ mod linux {
         ///
         /// # Errors
         /// When the system has no file descriptors left.
+        #[expect(deprecated, reason = "its replacement is unsafe; an OwnedFd upholds what that asks for")]
         pub fn new() -> io::Result<Self> {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let timer = timerfd_create(TimerfdClockId::Realtime, flags)?;

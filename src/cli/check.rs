@@ -1,0 +1,197 @@
+//! `sweepd check`: what would stop a run, and what to do about it. Changes nothing.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{Exit, Failure, Session, output};
+use crate::audit::AuditLog;
+use crate::db::{Database, DbError, Purpose, Trouble, introspect, migrate};
+use crate::job::Job;
+use crate::report::rfc3339;
+use crate::sweep::plan::Plan;
+use crate::telemetry::Level;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Severity {
+    Ok,
+    Warning,
+    Error,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    job: String,
+    level: Severity,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sql: Option<String>,
+}
+
+/// Collects the findings about one job.
+struct Findings<'a> {
+    job: &'a str,
+    list: Vec<Finding>,
+}
+
+impl Findings<'_> {
+    fn add(&mut self, level: Severity, message: impl Into<String>, sql: Option<String>) {
+        self.list.push(Finding { job: self.job.to_owned(), level, message: message.into(), sql });
+    }
+
+    fn ok(&mut self, message: impl Into<String>) {
+        self.add(Severity::Ok, message, None);
+    }
+
+    fn warning(&mut self, message: impl Into<String>, sql: Option<String>) {
+        self.add(Severity::Warning, message, sql);
+    }
+
+    fn error(&mut self, message: impl Into<String>, sql: Option<String>) {
+        self.add(Severity::Error, message, sql);
+    }
+}
+
+pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
+    let session = Session::open(path, Level::Error)?;
+    let mut found = Vec::new();
+    for job in &session.config.jobs {
+        let mut findings = Findings { job: &job.spec.job, list: Vec::new() };
+        if job.enabled {
+            check(&session, job, &mut findings).await;
+        } else {
+            findings.ok("the job is not enabled");
+        }
+        found.extend(findings.list);
+    }
+    let good = found.iter().all(|finding| finding.level != Severity::Error);
+    if args.json {
+        let warnings = &session.config.warnings;
+        output::json(&serde_json::json!({ "success": good, "findings": found, "warnings": warnings }));
+    } else {
+        print(&session, &found);
+    }
+    Ok(if good { Exit::Done } else { Exit::Failed })
+}
+
+fn print(session: &Session, found: &[Finding]) {
+    let file = session.config.file.as_ref().map_or("built-in defaults".to_owned(), |path| path.display().to_string());
+    output::line(format!("configuration: {file}"));
+    for warning in &session.config.warnings {
+        output::line(format!("warning  {warning}"));
+    }
+    for finding in found {
+        let level = match finding.level {
+            Severity::Ok => "ok     ",
+            Severity::Warning => "warning",
+            Severity::Error => "ERROR  ",
+        };
+        output::line(format!("{level}  {}: {}", finding.job, finding.message));
+        for sql in finding.sql.iter().flat_map(|sql| sql.lines()) {
+            output::line(format!("           {sql}"));
+        }
+    }
+}
+
+async fn check(session: &Session, job: &Job, findings: &mut Findings<'_>) {
+    schedule(session, job, findings);
+    let sweeper = session.sweeper(job);
+    let database = match Database::connect(&sweeper.database).await {
+        Ok(database) => database,
+        Err(error) => return findings.error(error.to_string(), None),
+    };
+    let version = &database.version().text;
+    findings.ok(format!("{} answers (version {version})", database.location()));
+    let plan = sweeper.plan(&database, &job.spec).await;
+    match &plan {
+        Ok(plan) => table(&database, plan, findings).await,
+        Err(error) => findings.error(error.to_string(), None),
+    }
+    own_tables(&database, sweeper.migrate, findings).await;
+    audit_log(session, &database, findings).await;
+    database.close().await;
+}
+
+fn schedule(session: &Session, job: &Job, findings: &mut Findings<'_>) {
+    let now = session.clock.now();
+    let next = std::iter::successors(job.schedule.next_after(now), |at| job.schedule.next_after(*at));
+    let next: Vec<_> = next.take(3).map(rfc3339).collect();
+    let next = if next.is_empty() { String::new() } else { format!(", next at {}", next.join(", ")) };
+    findings.ok(format!("runs {}{next}", job.schedule.describe()));
+}
+
+async fn table(database: &Database, plan: &Plan, findings: &mut Findings<'_>) {
+    let (table, expiry) = (&plan.target.table, &plan.target.expiry);
+    findings.ok(format!("{} expires by {:?}, read as {}", table.name, expiry.column, expiry.encoding));
+    findings.ok(format!("order {}: {}", plan.order(), plan.why));
+    if !table.has_index_on(&expiry.column) {
+        let sql = migrate::expiry_index(database.engine(), &table.name, &expiry.column);
+        let message = format!(
+            "no index begins with {:?}, so every run reads the whole table; `sweepd migrate --index` creates one, or run",
+            expiry.column
+        );
+        findings.warning(message, Some(format!("{sql};")));
+    }
+    match may_delete(database, plan).await {
+        Ok(()) => findings.ok(format!("this user may delete from {}", table.name)),
+        Err(error) if error.trouble == Trouble::Privilege => {
+            let user = current_user(database).await.unwrap_or_default();
+            let message = format!("this user may not delete from {}; have its owner run", table.name);
+            findings.error(message, Some(format!("{};", plan.target.grant(&user))));
+        }
+        Err(error) => findings.error(error.to_string(), None),
+    }
+}
+
+/// Deletes nothing: the database looks at the privilege first.
+async fn may_delete(database: &Database, plan: &Plan) -> Result<(), DbError> {
+    let mut transaction = database.begin(Purpose::Write).await?;
+    transaction.execute(plan.target.delete_nothing()).await?;
+    transaction.rollback().await
+}
+
+async fn current_user(database: &Database) -> Result<String, DbError> {
+    let rows = database.read(introspect::current_user(database.engine())).await?;
+    database.decode(|| Ok(rows.first().map_or(Ok(None), |row| row.text(0))?.unwrap_or_default()))
+}
+
+async fn own_tables(database: &Database, may_create: bool, findings: &mut Findings<'_>) {
+    match migrate::pending(database).await {
+        Ok([]) => findings.ok("sweepd's own tables are there"),
+        Ok(scripts) => {
+            let sql = Some(scripts.join("\n").trim_end().to_owned());
+            if may_create {
+                let message = "sweepd's own tables are missing; the first run creates them, or `sweepd migrate`, or run";
+                findings.warning(message, sql);
+            } else {
+                let message = "sweepd's own tables are missing, and `migrate = \"never\"` keeps a run from creating them; `sweepd migrate` creates them, or run";
+                findings.error(message, sql);
+            }
+        }
+        Err(error) => findings.error(error.to_string(), None),
+    }
+}
+
+async fn audit_log(session: &Session, database: &Database, findings: &mut Findings<'_>) {
+    match AuditLog::find(database, &session.config.audit).await {
+        Ok(None) => findings.ok("audit rows are turned off"),
+        Ok(Some(Err(unavailable))) => {
+            let sql = unavailable.sql().map(|sql| sql.trim_end().to_owned());
+            findings.warning(unavailable.to_string(), sql);
+        }
+        Ok(Some(Ok(log))) => match log.rehearse(database, session.clock.now()).await {
+            Ok(()) => findings.ok(format!("audit rows can be written to {}", log.table())),
+            Err(error) => findings.warning(format!("no audit row can be written: {error}"), None),
+        },
+        Err(error) => findings.error(error.to_string(), None),
+    }
+}
