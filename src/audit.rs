@@ -41,7 +41,9 @@ impl Default for Settings {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
     /// There is no such table.
-    #[error("there is no table {table} for audit rows; `sweepd migrate --audit-log` creates it, or set `audit.enabled = false`")]
+    #[error(
+        "there is no table {table} for audit rows; `sweepd migrate --audit-log` creates it, or set `audit.enabled = false`"
+    )]
     NoTable {
         /// The table.
         table: String,
@@ -103,10 +105,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn find(
-        database: &Database,
-        settings: &Settings,
-    ) -> Result<Option<Result<Self, Unavailable>>, DbError> {
+    pub async fn find(database: &Database, settings: &Settings) -> Result<Option<Result<Self, Unavailable>>, DbError> {
         if !settings.enabled {
             return Ok(None);
         }
@@ -128,7 +127,7 @@ impl AuditLog {
         let needed = |name| part(name).ok_or(Unavailable::NoColumn { table: table.name.name.clone(), part: name });
         let fixed = settings.values.iter();
         let fixed = fixed.filter_map(|(name, value)| Some((table.column(name)?.clone(), value.clone())));
-        
+
         let log = Self {
             engine,
             table: table.name.clone(),
@@ -176,10 +175,8 @@ impl AuditLog {
         let at = report.finished_at.unwrap_or(report.started_at);
         let at = if self.created_at_in_millis { Value::Millis(at) } else { Value::Instant(at) };
         let cell = |column: &Column, value| Cell { column: column.name.clone(), kind: column.kind.clone(), value };
-        let mut cells = vec![
-            cell(&self.action, Value::Text(action.to_owned())),
-            cell(&self.details, Value::Text(details)),
-        ];
+        let mut cells =
+            vec![cell(&self.action, Value::Text(action.to_owned())), cell(&self.details, Value::Text(details))];
         cells.extend(self.id.iter().map(|column| cell(column, Value::Text(report.run_id.to_string()))));
         cells.extend(self.created_at.iter().map(|column| cell(column, at.clone())));
         cells.extend(self.fixed.iter().map(|(column, value)| cell(column, Value::Text(value.clone()))));

@@ -23,12 +23,15 @@ use crate::job::Job;
 use crate::sweep::Sweeper;
 use crate::telemetry::{self, Guard, Level};
 
+const CONFIG_HELP: &str =
+    "The configuration file [default: $SWEEPD_CONFIG, ./sweepd.toml, ./config/sweepd.toml, /etc/sweepd/sweepd.toml]";
+
 /// Keeps an application's session tables clean.
 #[derive(Debug, Parser)]
 #[command(version, about, long_about = None, disable_help_subcommand = true)]
 pub struct Cli {
-    /// The configuration file [default: $SWEEPD_CONFIG, ./sweepd.toml, ./config/sweepd.toml, /etc/sweepd/sweepd.toml]
-    #[arg(long, global = true, value_name = "FILE")]
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE", help = CONFIG_HELP)]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
@@ -165,7 +168,7 @@ impl Cli {
             Command::Check(args) => check::run(path, args).await,
             Command::History(args) => history::run(path, args).await,
             Command::Migrate(args) => migrate::run(path, args).await,
-            Command::Config(args) => config::run(path, args),
+            Command::Config(args) => config::run(path, &args),
             Command::Demo => demo::run().await,
         };
         done.unwrap_or_else(|failure| {

@@ -143,7 +143,7 @@ impl Ledger {
         let Some(at) = run.scheduled_for else { return Ok(None) };
         let engine = self.database.engine();
         let rows = self.database.read(ledger_sql::by_instant(engine, &run.target, &run.job, at)).await?;
-        self.database.decode(|| rows.first().map(|row| id(row)).transpose())
+        self.database.decode(|| rows.first().map(id).transpose())
     }
 
     async fn running(&self, target: &str, job: &str) -> Result<Option<(RunId, bool)>, DbError> {
@@ -195,8 +195,7 @@ fn report(row: &Row) -> Result<Report, DecodeError> {
     let finished_at: Option<DateTime<Utc>> = parse_some(row.text(5)?)?;
     let state = row.text(7)?.unwrap_or_default();
     let count = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok()).unwrap_or_default();
-    let throttled: BTreeMap<String, u64> =
-        serde_json::from_str(&row.text(12)?.unwrap_or_default()).unwrap_or_default();
+    let throttled: BTreeMap<String, u64> = serde_json::from_str(&row.text(12)?.unwrap_or_default()).unwrap_or_default();
     let duration = finished_at.map_or(0, |end| (end - started_at).num_milliseconds());
     Ok(Report {
         run_id: id(row)?,

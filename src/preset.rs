@@ -85,7 +85,9 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "connect-pg-simple",
         title: "connect-pg-simple, the PostgreSQL store of express-session",
-        caveat: Some("it writes local time of its database session: find it with `SHOW timezone` on the application's connection"),
+        caveat: Some(
+            "it writes local time of its database session: find it with `SHOW timezone` on the application's connection",
+        ),
         stores: &[Store {
             writer: Writer::Ask("run `SHOW timezone` on a connection that the application opened"),
             ..store(Engine::Postgres, "session", "expire", &["timestamp"], "sid", None)
@@ -94,7 +96,9 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "django",
         title: "Django's database-backed sessions",
-        caveat: Some("the cached_db engine keeps a copy in its cache: deleting the row does not log out a cached session"),
+        caveat: Some(
+            "the cached_db engine keeps a copy in its cache: deleting the row does not log out a cached session",
+        ),
         stores: &[
             store(Engine::Postgres, "django_session", "expire_date", &["timestamptz"], "session_key", None),
             Store {
@@ -127,7 +131,9 @@ pub enum PresetError {
     #[error("preset {0:?} does not exist for {1}: its library does not store sessions there")]
     Engine(&'static str, Engine),
     /// The store writes local time, and nobody said whose.
-    #[error("preset {0:?} stores times without a zone on {1}, so `writer_timezone` must say which zone they are in ({2})")]
+    #[error(
+        "preset {0:?} stores times without a zone on {1}, so `writer_timezone` must say which zone they are in ({2})"
+    )]
     WriterZone(&'static str, Engine, &'static str),
 }
 

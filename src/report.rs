@@ -250,10 +250,6 @@ pub fn instant<S: Serializer>(instant: &DateTime<Utc>, serializer: S) -> Result<
 ///
 /// # Errors
 /// Those of the serializer.
-#[expect(clippy::ref_option, reason = "the signature that serde calls")]
-pub fn optional_instant<S: Serializer>(
-    instant: &Option<DateTime<Utc>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+pub fn optional_instant<S: Serializer>(instant: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
     instant.map(rfc3339).serialize(serializer)
 }

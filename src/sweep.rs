@@ -25,7 +25,7 @@ use crate::report::{Outcome, Report, RunId, SweepOrder, Trigger};
 use batches::{Batches, Ended};
 
 /// Transient errors are waited out for this long.
-const RETRY_FOR: Duration = Duration::from_secs(60);
+const RETRY_FOR: Duration = Duration::from_mins(1);
 
 /// What to sweep, and how fast.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,7 +68,7 @@ impl Default for Limits {
             nice: 9.0,
             max_rows_per_second: None,
             max_rows: None,
-            max_duration: Duration::from_secs(3600),
+            max_duration: Duration::from_hours(1),
             lock_timeout: Duration::from_secs(1),
             statement_timeout: Duration::from_secs(30),
         }

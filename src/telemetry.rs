@@ -71,7 +71,9 @@ pub enum Rotation {
 
 /// The log could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write logs to {directory}: {reason}; create the directory and let this user write there, or change `log.directory`")]
+#[error(
+    "cannot write logs to {directory}: {reason}; create the directory and let this user write there, or change `log.directory`"
+)]
 pub struct LogError {
     directory: String,
     reason: String,

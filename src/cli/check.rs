@@ -170,7 +170,8 @@ async fn own_tables(database: &Database, may_create: bool, findings: &mut Findin
         Ok(scripts) => {
             let sql = Some(scripts.join("\n").trim_end().to_owned());
             if may_create {
-                let message = "sweepd's own tables are missing; the first run creates them, or `sweepd migrate`, or run";
+                let message =
+                    "sweepd's own tables are missing; the first run creates them, or `sweepd migrate`, or run";
                 findings.warning(message, sql);
             } else {
                 let message = "sweepd's own tables are missing, and `migrate = \"never\"` keeps a run from creating them; `sweepd migrate` creates them, or run";

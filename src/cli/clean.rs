@@ -155,12 +155,7 @@ async fn statistics(session: &Session, jobs: &[&Job], args: &Args) -> Result<Vec
     Ok(found)
 }
 
-async fn sweep(
-    session: &Session,
-    job: &Job,
-    args: &Args,
-    stop: &tokio_util::sync::CancellationToken,
-) -> Answer {
+async fn sweep(session: &Session, job: &Job, args: &Args, stop: &tokio_util::sync::CancellationToken) -> Answer {
     let sweeper = session.sweeper(job);
     let (sender, mut progress) = watch::channel(Progress::default());
     let request = Request { trigger: Trigger::Manual, scheduled_for: None };

@@ -12,7 +12,7 @@ pub struct Args {
     default: bool,
 }
 
-pub fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
+pub fn run(path: Option<&Path>, args: &Args) -> Result<Exit, Failure> {
     let text = if args.default { DEFAULT_FILE.to_owned() } else { load(path)?.effective() };
     output::line(text.trim_end());
     Ok(Exit::Done)

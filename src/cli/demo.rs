@@ -88,9 +88,13 @@ async fn log_in(database: &Database, clock: &Clock, sessions: usize, lifetime: T
 }
 
 fn introduce() {
-    output::line(format!("sweepd demo: {DIRECTORY}/demo.db has the tables of Auth.js, and people log in every second."));
+    output::line(format!(
+        "sweepd demo: {DIRECTORY}/demo.db has the tables of Auth.js, and people log in every second."
+    ));
     output::line("Their sessions expire after a few seconds, and every five seconds sweepd deletes the expired ones.");
-    output::line(format!("To change how often, edit `schedule` in {DIRECTORY}/sweepd.toml, press Ctrl-C and start the demo again."));
+    output::line(format!(
+        "To change how often, edit `schedule` in {DIRECTORY}/sweepd.toml, press Ctrl-C and start the demo again."
+    ));
     output::line("Ctrl-C stops it.");
     output::line("");
 }
@@ -101,5 +105,7 @@ fn farewell() {
     output::line(format!("  sweepd --config {DIRECTORY}/sweepd.toml history    what ran"));
     output::line(format!("  sweepd --config {DIRECTORY}/sweepd.toml stats      what is in the table now"));
     output::line(format!("  sweepd --config {DIRECTORY}/sweepd.toml check      what sweepd makes of the database"));
-    output::line("  DATABASE_URL=... sweepd clean --dry-run            the same on a database of yours, deleting nothing");
+    output::line(
+        "  DATABASE_URL=... sweepd clean --dry-run            the same on a database of yours, deleting nothing",
+    );
 }

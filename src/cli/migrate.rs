@@ -45,7 +45,9 @@ pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
 async fn own_tables(database: &Database, args: Args) -> Result<bool, Failure> {
     let scripts = migrate::pending(database).await?;
     if args.dry_run {
-        scripts.iter().for_each(|script| output::line(script.trim_end()));
+        for script in scripts {
+            output::line(script.trim_end());
+        }
     } else if !scripts.is_empty() {
         migrate::run(database).await?;
         output::line(format!("{}: created sweepd's own tables", database.location()));

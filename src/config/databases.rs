@@ -22,6 +22,7 @@ const LONGEST_URL: u64 = 64 * 1024;
 
 /// A database, as far as it was configured.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are a handful of databases, not thousands")]
 pub(super) enum Entry {
     Ready(Database),
     /// Wrong, which was said already.

@@ -34,7 +34,7 @@ pub fn insert(engine: Engine, table: &TableName, cells: &[Cell]) -> Statement {
         .push(" (")
         .list(cells, ", ", |statement, cell| statement.name(&cell.column))
         .push(") VALUES (")
-        .list(cells, ", ", |statement, cell| value(statement, cell))
+        .list(cells, ", ", value)
         .push(")")
 }
 

@@ -28,15 +28,8 @@ pub enum Encoding {
 
 impl Encoding {
     /// The names that the configuration accepts.
-    pub const NAMES: [&'static str; 7] = [
-        "timestamptz",
-        "timestamp",
-        "epoch-seconds",
-        "epoch-millis",
-        "epoch-millis-text",
-        "iso-text",
-        "julian-day",
-    ];
+    pub const NAMES: [&'static str; 7] =
+        ["timestamptz", "timestamp", "epoch-seconds", "epoch-millis", "epoch-millis-text", "iso-text", "julian-day"];
 
     /// Whether a value of this encoding can only be read with the zone of its writer.
     #[must_use]

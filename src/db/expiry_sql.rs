@@ -112,8 +112,9 @@ impl Expiry {
             Encoding::EpochMillisText => statement.push(&format!(
                 "typeof({column}) = 'text' AND length({column}) BETWEEN 1 AND 18 AND {column} NOT GLOB '*[^0-9]*' AND "
             )),
-            Encoding::IsoText(ref zone) if zone.name() != "UTC" => statement
-                .push(&format!("typeof({column}) = 'text' AND substr({column}, 11) NOT GLOB '*[-+Zz]*' AND ")),
+            Encoding::IsoText(ref zone) if zone.name() != "UTC" => {
+                statement.push(&format!("typeof({column}) = 'text' AND substr({column}, 11) NOT GLOB '*[-+Zz]*' AND "))
+            }
             Encoding::IsoText(_) => statement.push(&format!("typeof({column}) = 'text' AND ")),
             _ => statement.push(&format!("typeof({column}) IN ('integer', 'real') AND ")),
         }

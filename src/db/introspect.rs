@@ -66,20 +66,19 @@ pub async fn table(database: &Database, name: &TableName) -> Result<Option<Table
     let Some(found) = found.first() else { return Ok(None) };
     let columns = database.read(columns_sql(engine, &name)).await?;
     let keys = database.read(keys_sql(engine, &name)).await?;
-    database
-        .decode(|| {
-            let columns = columns.iter().map(column).collect::<Result<Vec<_>, _>>()?;
-            let indexes = indexes(&keys)?;
-            Ok(Some(Table {
-                kind: kind(found.text(0)?.as_deref()),
-                estimated_rows: found.int(1)?.and_then(|rows| u64::try_from(rows).ok()),
-                hides_rows: found.int(2)? == Some(1),
-                key: if found.int(3)? == Some(1) { row_number(&columns) } else { key(&indexes, &columns) },
-                indexed: indexes.iter().filter_map(|index| index.columns.first().cloned()).collect(),
-                columns,
-                name: name.clone(),
-            }))
-        })
+    database.decode(|| {
+        let columns = columns.iter().map(column).collect::<Result<Vec<_>, _>>()?;
+        let indexes = indexes(&keys)?;
+        Ok(Some(Table {
+            kind: kind(found.text(0)?.as_deref()),
+            estimated_rows: found.int(1)?.and_then(|rows| u64::try_from(rows).ok()),
+            hides_rows: found.int(2)? == Some(1),
+            key: if found.int(3)? == Some(1) { row_number(&columns) } else { key(&indexes, &columns) },
+            indexed: indexes.iter().filter_map(|index| index.columns.first().cloned()).collect(),
+            columns,
+            name: name.clone(),
+        }))
+    })
 }
 
 struct Index {
@@ -239,7 +238,9 @@ fn keys_sql(engine: Engine, name: &TableName) -> Statement {
             "c.relname",
             name,
         )
-        .push(" AND i.indisvalid AND i.indpred IS NULL AND k.position <= i.indnkeyatts ORDER BY i.indexrelid, k.position"),
+        .push(
+            " AND i.indisvalid AND i.indpred IS NULL AND k.position <= i.indnkeyatts ORDER BY i.indexrelid, k.position",
+        ),
         Engine::MySql => named(
             Statement::text(
                 engine,

@@ -232,9 +232,7 @@ fn now(engine: Engine) -> &'static str {
 fn ago(statement: Statement, time: Duration) -> Statement {
     let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 1000);
     match statement.engine() {
-        Engine::Postgres => {
-            statement.push("clock_timestamp() - ").bind(millis).push(" * INTERVAL '1 millisecond'")
-        }
+        Engine::Postgres => statement.push("clock_timestamp() - ").bind(millis).push(" * INTERVAL '1 millisecond'"),
         Engine::MySql => statement.push("UTC_TIMESTAMP(6) - INTERVAL ").bind(millis * 1000).push(" MICROSECOND"),
         Engine::Sqlite => {
             let seconds = format!("-{}.{:03} seconds", millis / 1000, millis % 1000);

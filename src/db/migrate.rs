@@ -80,7 +80,11 @@ pub fn expiry_index(engine: Engine, table: &TableName, column: &str) -> String {
 
 async fn version(database: &Database) -> Result<usize, DbError> {
     let engine = database.engine();
-    let sql = format!("SELECT CAST(coalesce(max(version), 0) AS {}) FROM {}", integer(engine), ledger_sql::own_table(engine, "migration"));
+    let sql = format!(
+        "SELECT CAST(coalesce(max(version), 0) AS {}) FROM {}",
+        integer(engine),
+        ledger_sql::own_table(engine, "migration")
+    );
     let mut transaction = database.begin(Purpose::Read).await?;
     match transaction.fetch(Statement::text(engine, &sql)).await {
         Ok(rows) => {

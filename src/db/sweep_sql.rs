@@ -140,9 +140,7 @@ impl Target {
     #[must_use]
     pub fn blocks(&self) -> Statement {
         let name = super::quote_table(self.expiry.engine, &self.table.name);
-        self.start("SELECT pg_relation_size(")
-            .bind(name)
-            .push("::regclass) / current_setting('block_size')::bigint")
+        self.start("SELECT pg_relation_size(").bind(name).push("::regclass) / current_setting('block_size')::bigint")
     }
 
     fn start(&self, sql: &str) -> Statement {

@@ -72,7 +72,7 @@ impl Timer {
         let due: Arc<Mutex<VecDeque<DateTime<Utc>>>> = Arc::default();
         let fired = Arc::clone(&due);
         // The interval is never used: the scheduler's own clock does not run.
-        let job = Job::new_repeated(Duration::from_secs(3600), move |_, _| {
+        let job = Job::new_repeated(Duration::from_hours(1), move |_, _| {
             let at = fired.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             if let Some(at) = at {
                 fire(at);

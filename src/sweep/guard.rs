@@ -99,7 +99,9 @@ fn check_kind(table: &Table) -> Result<(), Error> {
     let reason = match table.kind {
         TableKind::NotATable => format!("{name} is not a table but a view or the like; name the table behind it"),
         TableKind::NonTransactional => {
-            format!("{name} uses an engine without transactions, so no count could be exact; convert it: ALTER TABLE ... ENGINE = InnoDB")
+            format!(
+                "{name} uses an engine without transactions, so no count could be exact; convert it: ALTER TABLE ... ENGINE = InnoDB"
+            )
         }
         TableKind::Plain | TableKind::Partitioned if table.hides_rows => {
             format!("row-level security on {name} hides rows from this user; use its owner, or a role with BYPASSRLS")
@@ -128,7 +130,8 @@ fn fitting_encodings(engine: Engine, table: &Table, spec: &Spec) -> Result<Vec<E
     let accepted: Vec<_> = Encoding::NAMES
         .into_iter()
         .filter(|name| {
-            Encoding::from_name(name, crate::zone::Zone::utc()).is_some_and(|encoding| fits(engine, &encoding, &column.kind))
+            Encoding::from_name(name, crate::zone::Zone::utc())
+                .is_some_and(|encoding| fits(engine, &encoding, &column.kind))
         })
         .collect();
     Err(Error::refused(format!(
@@ -161,7 +164,9 @@ fn fits(engine: Engine, encoding: &Encoding, kind: &str) -> bool {
         (_, Encoding::EpochSeconds | Encoding::EpochMillis) => {
             is(&["bigint", "integer", "int", "mediumint", "numeric", "decimal", "double precision", "double"])
         }
-        (_, Encoding::EpochMillisText) => is(&["text", "character varying", "varchar", "char", "longtext", "mediumtext"]),
+        (_, Encoding::EpochMillisText) => {
+            is(&["text", "character varying", "varchar", "char", "longtext", "mediumtext"])
+        }
     }
 }
 

@@ -79,9 +79,8 @@ impl Plan {
     #[must_use]
     pub fn shown(&self) -> Shown {
         let at = |number| match &self.path {
-            Path::Blocks => vec![Param::Int(number)],
             Path::Key(columns) => vec![Param::Int(number); columns.len()],
-            Path::Expiry => vec![Param::Int(number)],
+            Path::Blocks | Path::Expiry => vec![Param::Int(number)],
         };
         let stretch = Stretch { after: Some(at(0)), upto: Some(at(100)) };
         Shown {

@@ -91,9 +91,9 @@ impl<'a> Walk<'a> {
             Path::Key(columns) => columns.len(),
             Path::Blocks | Path::Expiry => 1,
         };
-        let upto = self.database.decode(|| {
-            rows.first().map(|row| (0..columns).map(|index| row.param(index)).collect()).transpose()
-        })?;
+        let upto = self
+            .database
+            .decode(|| rows.first().map(|row| (0..columns).map(|index| row.param(index)).collect()).transpose())?;
         Ok(Step { stretch: Stretch { after: self.at.clone(), upto }, units: size })
     }
 }

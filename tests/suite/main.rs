@@ -1,1 +1,14 @@
-fn x(){}
+//! The integration tests, against real servers; `tests/run` runs them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::type_complexity, reason = "tables of cases")]
+
+mod config_cases;
+mod house_rules;
+mod prisma;
+mod process;
+mod schedule_cases;
+mod schedule_properties;
+mod servers;
+mod sql_text;
+mod zone_cutoff;

@@ -1,0 +1,130 @@
+//! The SQL of every engine, held against a file: a change of it is a change that somebody reads.
+//! `UPDATE_SQL=1 cargo test sql_text` writes the file anew.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sweepd::db::expiry_sql::Expiry;
+use sweepd::db::ledger_sql::{self, Ending, NewRun};
+use sweepd::db::sweep_sql::{Path, Stretch, Target};
+use sweepd::db::{Encoding, Engine, Mode, Param, Statement, Table, TableKind, TableName, migrate};
+use sweepd::report::{Outcome, RunId, SweepOrder, Trigger};
+use sweepd::zone::Zone;
+
+const ENGINES: [Engine; 3] = [Engine::Postgres, Engine::MySql, Engine::Sqlite];
+
+fn at() -> DateTime<Utc> {
+    "2026-03-04T05:06:07.890123Z".parse().unwrap()
+}
+
+fn target(engine: Engine, encoding: Encoding) -> Target {
+    let table = Table {
+        name: TableName { schema: Some("app".into()), name: "Session".into() },
+        kind: TableKind::Plain,
+        columns: Vec::new(),
+        key: vec!["a".into(), "b".into()],
+        indexed: Vec::new(),
+        estimated_rows: None,
+        hides_rows: false,
+    };
+    Target { table, expiry: Expiry { engine, column: "expires".into(), encoding, mode: Mode::Expires } }
+}
+
+fn encodings(engine: Engine) -> Vec<Encoding> {
+    let utc = Encoding::NAMES.iter().filter_map(|name| Encoding::from_name(name, Zone::utc()));
+    let here = |encoding: &Encoding| match (engine, encoding) {
+        (Engine::Sqlite, Encoding::Timestamptz | Encoding::Timestamp(_)) => false,
+        (Engine::Postgres | Engine::MySql, Encoding::IsoText(_) | Encoding::JulianDay) => false,
+        _ => true,
+    };
+    let mut found: Vec<_> = utc.filter(here).collect();
+    let zone = Zone::parse("America/New_York").unwrap();
+    found.push(if engine == Engine::Sqlite { Encoding::IsoText(zone) } else { Encoding::Timestamp(zone) });
+    found
+}
+
+fn write(text: &mut String, name: &str, statement: Statement) {
+    let (sql, params) = statement.into_parts();
+    writeln!(text, "{name}\n  {sql}\n  {params:?}").unwrap();
+}
+
+fn sweep(text: &mut String, engine: Engine) {
+    for encoding in encodings(engine) {
+        let target = target(engine, encoding);
+        let name = |what: &str| format!("{engine} {} {what}", target.expiry.encoding);
+        write(text, &name("count"), target.count(at()));
+        write(text, &name("statistics"), target.statistics(at()));
+        write(text, &name("sample"), target.sample(1000));
+        let after = vec![Param::Text("2026-01-01 00:00:00".into())];
+        let stretch = Stretch { after: Some(after.clone()), upto: Some(after.clone()) };
+        write(text, &name("expiry boundary"), target.boundary(&Path::Expiry, Some(&after), 500, at()));
+        write(text, &name("expiry delete"), target.delete(&Path::Expiry, &stretch, at()));
+    }
+}
+
+fn walks(text: &mut String, engine: Engine) {
+    let target = target(engine, Encoding::EpochSeconds);
+    let key = Path::Key(target.table.key.clone());
+    let after = vec![Param::Int(1), Param::Text("x".into())];
+    let stretch = Stretch { after: Some(after.clone()), upto: Some(after.clone()) };
+    write(text, &format!("{engine} key boundary"), target.boundary(&key, Some(&after), 500, at()));
+    write(text, &format!("{engine} key delete"), target.delete(&key, &stretch, at()));
+    write(text, &format!("{engine} key delete, last"), target.delete(&key, &Stretch::default(), at()));
+    if engine == Engine::Postgres {
+        let stretch = Stretch { after: Some(vec![Param::Int(0)]), upto: Some(vec![Param::Int(200)]) };
+        write(text, "blocks delete", target.delete(&Path::Blocks, &stretch, at()));
+        write(text, "blocks delete, limited", target.delete_up_to(7, &Path::Blocks, &stretch, at()));
+        write(text, "blocks", target.blocks());
+    }
+}
+
+fn ledger(text: &mut String, engine: Engine) {
+    let id: RunId = "0190b5a4-0000-7000-8000-000000000000".parse().unwrap();
+    let run = NewRun {
+        id,
+        target: "app.Session".into(),
+        job: "sessions".into(),
+        trigger: Trigger::Schedule,
+        scheduled_for: Some(at()),
+        host: "host".into(),
+    };
+    let ending =
+        Ending { outcome: Outcome::Failed, stopped_by: None, throttled: "{}".into(), error: Some("no".into()) };
+    let stale = Duration::from_millis(10_500);
+    let statements = [
+        ("claim", ledger_sql::claim(engine, &run)),
+        ("skip", ledger_sql::skip(engine, &run)),
+        ("running", ledger_sql::running(engine, "app.Session", "sessions", stale)),
+        ("progress", ledger_sql::progress(engine, id, 42)),
+        ("heartbeat", ledger_sql::heartbeat(engine, id)),
+        ("plan", ledger_sql::plan(engine, id, at(), Some(SweepOrder::Expiry))),
+        ("finish", ledger_sql::finish(engine, id, &ending)),
+        ("interrupt", ledger_sql::interrupt(engine, id, stale)),
+        ("by instant", ledger_sql::by_instant(engine, "app.Session", "sessions", at())),
+        ("history", ledger_sql::history(engine, 20)),
+    ];
+    for (name, statement) in statements {
+        write(text, &format!("{engine} ledger {name}"), statement);
+    }
+    let name = TableName { schema: Some("app".into()), name: "Session".into() };
+    writeln!(text, "{engine} index\n  {}", migrate::expiry_index(engine, &name, "expires")).unwrap();
+}
+
+#[test]
+fn sql_is_as_it_was_read() {
+    let mut text = String::new();
+    for engine in ENGINES {
+        sweep(&mut text, engine);
+        walks(&mut text, engine);
+        ledger(&mut text, engine);
+    }
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/sql.txt");
+    if std::env::var_os("UPDATE_SQL").is_some() {
+        std::fs::write(file, &text).unwrap();
+    }
+    let known = std::fs::read_to_string(file).unwrap_or_default();
+    let difference = text.lines().zip(known.lines()).find(|(new, known)| new != known);
+    assert_eq!(difference, None, "the SQL has changed (new, known); UPDATE_SQL=1 writes tests/cases/sql.txt anew");
+    assert_eq!(text.len(), known.len(), "the SQL has changed; UPDATE_SQL=1 writes tests/cases/sql.txt anew");
+}
