@@ -2,9 +2,11 @@
 
 mod encoding;
 mod error;
+mod pool;
 mod row;
 mod statement;
 mod table;
+mod transaction;
 mod url;
 
 pub mod audit_sql;
@@ -17,16 +19,14 @@ pub mod sweep_sql;
 
 use std::time::Duration;
 
-use sqlx::mysql::MySqlPoolOptions;
-use sqlx::postgres::PgPoolOptions;
-use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{AssertSqlSafe, Executor as _, MySql, MySqlPool, PgPool, Postgres, Sqlite, SqlitePool};
+use pool::Pool;
 
 pub use encoding::{Encoding, Mode};
 pub use error::{DbError, Trouble};
 pub use row::{DecodeError, Row};
 pub use statement::{Param, Statement, quote, quote_table};
 pub use table::{Column, NameError, Table, TableKind, TableName, identifier};
+pub use transaction::{Purpose, Transaction};
 pub use url::{ConnectOptions, DatabaseUrl, Engine, UrlError};
 
 /// How to connect.
@@ -65,38 +65,6 @@ pub struct Version {
     pub mariadb: bool,
 }
 
-#[derive(Debug, Clone)]
-enum Pool {
-    Postgres(PgPool),
-    MySql(MySqlPool),
-    Sqlite(SqlitePool),
-}
-
-/// What a transaction is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// To look only: the database itself refuses writes, where it can.
-    Read,
-    /// To write, durably.
-    Write,
-    /// To delete one batch: its commit need not wait for the disk, because a lost batch loses its count with it.
-    Batch,
-}
-
-/// A transaction; dropped without [`Transaction::commit`], it is rolled back.
-#[derive(Debug)]
-pub struct Transaction {
-    inner: Inner,
-    location: String,
-}
-
-#[derive(Debug)]
-enum Inner {
-    Postgres(sqlx::Transaction<'static, Postgres>),
-    MySql(sqlx::Transaction<'static, MySql>),
-    Sqlite(sqlx::Transaction<'static, Sqlite>),
-}
-
 /// Compiles `$body` once per driver, with `$it` bound to the driver's own pool or transaction.
 macro_rules! with_driver {
     ($kind:ident, $value:expr, $it:ident => $body:expr) => {
@@ -107,26 +75,7 @@ macro_rules! with_driver {
         }
     };
 }
-
-/// A query of the driver with all parameters bound. Statements are not kept prepared: a maintenance statement runs
-/// rarely, and proxies that pool by transaction dislike named ones. The text is safe by construction: it comes from
-/// [`Statement`], which quotes identifiers and binds values.
-macro_rules! query {
-    ($statement:expr) => {{
-        let (sql, params) = $statement.into_parts();
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
-        for param in params {
-            query = match param {
-                Param::Null => query.bind(None::<String>),
-                Param::Int(value) => query.bind(value),
-                Param::Float(value) => query.bind(value),
-                Param::Text(value) => query.bind(value),
-                Param::Bytes(value) => query.bind(value),
-            };
-        }
-        query
-    }};
-}
+use with_driver;
 
 impl Database {
     /// Connects, and asks the server who it is.
@@ -156,11 +105,7 @@ impl Database {
     /// Which server it is.
     #[must_use]
     pub fn engine(&self) -> Engine {
-        match self.pool {
-            Pool::Postgres(_) => Engine::Postgres,
-            Pool::MySql(_) => Engine::MySql,
-            Pool::Sqlite(_) => Engine::Sqlite,
-        }
+        self.pool.engine()
     }
 
     /// What the server says that it is.
@@ -193,13 +138,7 @@ impl Database {
     /// # Errors
     /// When there is no connection to be had.
     pub async fn begin(&self, purpose: Purpose) -> Result<Transaction, DbError> {
-        let begin = AssertSqlSafe(self.begin_sql(purpose));
-        let inner = match &self.pool {
-            Pool::Postgres(pool) => pool.begin_with(begin).await.map(Inner::Postgres),
-            Pool::MySql(pool) => pool.begin_with(begin).await.map(Inner::MySql),
-            Pool::Sqlite(pool) => pool.begin_with(begin).await.map(Inner::Sqlite),
-        };
-        let inner = inner.map_err(|error| self.error(&error))?;
+        let inner = self.pool.begin(self.begin_sql(purpose)).await.map_err(|error| self.error(&error))?;
         Ok(Transaction { inner, location: self.location.clone() })
     }
 
@@ -230,9 +169,7 @@ impl Database {
     /// # Errors
     /// Those of the database.
     pub async fn script(&self, sql: &str) -> Result<(), DbError> {
-        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        let done = with_driver!(Pool, &self.pool, pool => pool.execute(sql).await.map(drop));
-        done.map_err(|error| self.error(&error))
+        self.pool.script(sql).await.map_err(|error| self.error(&error))
     }
 
     /// Reads values out of rows, and says where it went wrong.
@@ -245,7 +182,7 @@ impl Database {
 
     /// Ends all connections: one that sat idle through the night is half-open when it is needed.
     pub async fn close(&self) {
-        with_driver!(Pool, &self.pool, pool => pool.close().await);
+        self.pool.close().await;
     }
 
     fn error(&self, error: &sqlx::Error) -> DbError {
@@ -266,102 +203,6 @@ impl Database {
             (Engine::Sqlite, Purpose::Read) => "BEGIN".to_owned(),
             (Engine::Sqlite, _) => "BEGIN IMMEDIATE".to_owned(),
         }
-    }
-}
-
-impl Pool {
-    /// Opens no connection yet, and starts no task: without life times there is nothing to watch over.
-    fn new(settings: &Settings) -> Self {
-        macro_rules! options {
-            ($options:ty) => {
-                <$options>::new()
-                    .max_connections(settings.max_connections)
-                    .acquire_timeout(settings.connect_timeout)
-                    .idle_timeout(None)
-                    .max_lifetime(None)
-                    .test_before_acquire(false)
-            };
-        }
-        match settings.url.options() {
-            ConnectOptions::Postgres(to) => Self::Postgres(options!(PgPoolOptions).connect_lazy_with(to.clone())),
-            ConnectOptions::Sqlite(to) => Self::Sqlite(options!(SqlitePoolOptions).connect_lazy_with(to.clone())),
-            ConnectOptions::MySql(to) => {
-                let session = mysql_session(settings.lock_timeout);
-                let options = options!(MySqlPoolOptions).after_connect(move |connection, _| {
-                    let session = AssertSqlSafe(session.clone());
-                    Box::pin(async move { connection.execute(sqlx::raw_sql(session)).await.map(drop) })
-                });
-                Self::MySql(options.connect_lazy_with(to.clone()))
-            }
-        }
-    }
-}
-
-/// READ COMMITTED takes no gap locks, so an application's inserts never wait for a sweep.
-fn mysql_session(lock_timeout: Duration) -> String {
-    let seconds = lock_timeout.as_secs().max(1);
-    format!("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION innodb_lock_wait_timeout = {seconds}")
-}
-
-impl Transaction {
-    /// Runs a statement and returns the number of rows that it changed.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn execute(&mut self, statement: Statement) -> Result<u64, DbError> {
-        let done = with_driver!(Inner, &mut self.inner, transaction =>
-            query!(statement).execute(&mut **transaction).await.map(|done| done.rows_affected()));
-        done.map_err(|error| DbError::new(&self.location, &error))
-    }
-
-    /// Runs a script of several statements.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn script(&mut self, sql: &str) -> Result<(), DbError> {
-        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        let done = with_driver!(Inner, &mut self.inner, transaction => transaction.execute(sql).await.map(drop));
-        done.map_err(|error| DbError::new(&self.location, &error))
-    }
-
-    /// Runs a statement and returns its rows.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, DbError> {
-        let rows = match &mut self.inner {
-            Inner::Postgres(transaction) => query!(statement)
-                .fetch_all(&mut **transaction)
-                .await
-                .map(|rows| rows.into_iter().map(Row::Postgres).collect()),
-            Inner::MySql(transaction) => query!(statement)
-                .fetch_all(&mut **transaction)
-                .await
-                .map(|rows| rows.into_iter().map(Row::MySql).collect()),
-            Inner::Sqlite(transaction) => query!(statement)
-                .fetch_all(&mut **transaction)
-                .await
-                .map(|rows| rows.into_iter().map(Row::Sqlite).collect()),
-        };
-        rows.map_err(|error| DbError::new(&self.location, &error))
-    }
-
-    /// Makes it last.
-    ///
-    /// # Errors
-    /// When the answer does not come: the transaction may or may not have been committed.
-    pub async fn commit(self) -> Result<(), DbError> {
-        let done = with_driver!(Inner, self.inner, transaction => transaction.commit().await);
-        done.map_err(|error| DbError::new(&self.location, &error))
-    }
-
-    /// Takes it back.
-    ///
-    /// # Errors
-    /// When the connection is gone; the server takes it back then too.
-    pub async fn rollback(self) -> Result<(), DbError> {
-        let done = with_driver!(Inner, self.inner, transaction => transaction.rollback().await);
-        done.map_err(|error| DbError::new(&self.location, &error))
     }
 }
 

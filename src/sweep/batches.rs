@@ -8,8 +8,9 @@ use tracing::{debug, warn};
 
 use super::pace::Pace;
 use super::plan::Plan;
+use super::run::Run;
 use super::walk::{Step, Walk};
-use super::{Error, Progress, RETRY_FOR, Run};
+use super::{Error, Progress, RETRY_FOR};
 use crate::clock::Stopwatch;
 use crate::db::sweep_sql::Path;
 use crate::db::{DbError, Engine, Purpose, Statement, Trouble};
@@ -48,6 +49,8 @@ pub struct Batches<'a> {
     plan: &'a Plan,
     pace: Pace,
     progress: Progress,
+    /// The pause that is due before the next batch: there is none after the last.
+    due: (Duration, Throttle),
     left_locked: bool,
 }
 
@@ -61,7 +64,8 @@ impl<'a> Batches<'a> {
     /// Nothing deleted yet.
     pub fn new(run: &'a Run<'a>, plan: &'a Plan) -> Self {
         let pace = Pace::new(&run.spec.limits, 1, 1);
-        Self { run, plan, pace, progress: Progress::default(), left_locked: false }
+        let due = (Duration::ZERO, Throttle::Nice);
+        Self { run, plan, pace, progress: Progress::default(), due, left_locked: false }
     }
 
     /// Runs them.
@@ -75,13 +79,14 @@ impl<'a> Batches<'a> {
         let (first, largest) = walk.sizes();
         self.pace = Pace::new(&self.run.spec.limits, first, largest);
         let mut trouble = Trying::default();
-        loop {
+        while !walk.has_ended() {
+            let (pause, reason) = std::mem::replace(&mut self.due, (Duration::ZERO, Throttle::Nice));
+            self.pause(pause, reason).await;
             if let Some(reason) = self.stopped() {
                 return Ok(Some(reason));
             }
             let step = match walk.next(self.size()).await {
-                Ok(Some(step)) => step,
-                Ok(None) => break,
+                Ok(step) => step,
                 Err(error) => {
                     trouble.wait(self, error.into()).await?;
                     continue;
@@ -91,7 +96,7 @@ impl<'a> Batches<'a> {
                 Tried::Done { deleted, took } => {
                     trouble = Trying::default();
                     walk.advance(step);
-                    self.done(&walk, deleted, took).await;
+                    self.done(&walk, deleted, took);
                 }
                 Tried::Failed(error) if self.may_leave(&error, trouble.count) => {
                     warn!(job = %self.run.spec.job, run = %self.run.id, "some rows are locked by the application and are left for the next run");
@@ -162,7 +167,7 @@ impl<'a> Batches<'a> {
         Ok(deleted)
     }
 
-    async fn done(&mut self, walk: &Walk<'_>, deleted: u64, took: Duration) {
+    fn done(&mut self, walk: &Walk<'_>, deleted: u64, took: Duration) {
         let (walked, of) = walk.progress();
         self.progress.deleted += deleted;
         self.progress.batches += u64::from(deleted > 0);
@@ -170,8 +175,7 @@ impl<'a> Batches<'a> {
         self.progress.of = of;
         self.run.progress.send_replace(self.progress);
         debug!(job = %self.run.spec.job, run = %self.run.id, deleted, ?took, size = self.pace.size(), "batch");
-        let (pause, reason) = self.pace.after(took, deleted);
-        self.pause(pause, reason).await;
+        self.due = self.pace.after(took, deleted);
     }
 
     async fn pause(&mut self, time: Duration, reason: Throttle) {

@@ -55,18 +55,21 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The next stretch of about `size` units; none at the end. Asking again without [`Walk::advance`] gives the same
+    /// Whether the end of the path was reached.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended || (self.plan.path == Path::Blocks && self.walked >= self.blocks)
+    }
+
+    /// The next stretch of about `size` units. Asking again without [`Walk::advance`] gives the same
     /// start, so a batch that failed can be tried again with another size.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn next(&self, size: u64) -> Result<Option<Step>, DbError> {
-        if self.ended {
-            return Ok(None);
-        }
+    pub async fn next(&self, size: u64) -> Result<Step, DbError> {
         match self.plan.path {
             Path::Blocks => Ok(self.next_blocks(size)),
-            Path::Key(_) | Path::Expiry => self.next_keys(size).await.map(Some),
+            Path::Key(_) | Path::Expiry => self.next_keys(size).await,
         }
     }
 
@@ -77,11 +80,11 @@ impl<'a> Walk<'a> {
         self.at = step.stretch.upto;
     }
 
-    fn next_blocks(&self, size: u64) -> Option<Step> {
+    fn next_blocks(&self, size: u64) -> Step {
         let end = (self.walked + size).min(self.blocks);
         let block = |number: u64| vec![Param::Int(i64::try_from(number).unwrap_or(i64::MAX))];
         let stretch = Stretch { after: Some(block(self.walked)), upto: Some(block(end)) };
-        (self.walked < self.blocks).then_some(Step { stretch, units: end - self.walked })
+        Step { stretch, units: end - self.walked }
     }
 
     async fn next_keys(&self, size: u64) -> Result<Step, DbError> {

@@ -1,0 +1,78 @@
+//! The drivers' connection pools behind one face.
+
+use std::time::Duration;
+
+use sqlx::mysql::MySqlPoolOptions;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::{AssertSqlSafe, Executor as _, MySqlPool, PgPool, SqlitePool};
+
+use super::transaction::Inner;
+use super::{ConnectOptions, Engine, Settings, with_driver};
+
+#[derive(Debug, Clone)]
+pub(super) enum Pool {
+    Postgres(PgPool),
+    MySql(MySqlPool),
+    Sqlite(SqlitePool),
+}
+
+impl Pool {
+    pub(super) fn engine(&self) -> Engine {
+        match self {
+            Self::Postgres(_) => Engine::Postgres,
+            Self::MySql(_) => Engine::MySql,
+            Self::Sqlite(_) => Engine::Sqlite,
+        }
+    }
+
+    pub(super) async fn begin(&self, sql: String) -> Result<Inner, sqlx::Error> {
+        let begin = AssertSqlSafe(sql);
+        match self {
+            Self::Postgres(pool) => pool.begin_with(begin).await.map(Inner::Postgres),
+            Self::MySql(pool) => pool.begin_with(begin).await.map(Inner::MySql),
+            Self::Sqlite(pool) => pool.begin_with(begin).await.map(Inner::Sqlite),
+        }
+    }
+
+    pub(super) async fn script(&self, sql: &str) -> Result<(), sqlx::Error> {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        with_driver!(Pool, self, pool => pool.execute(sql).await.map(drop))
+    }
+
+    pub(super) async fn close(&self) {
+        with_driver!(Pool, self, pool => pool.close().await);
+    }
+
+    /// Opens no connection yet, and starts no task: without life times there is nothing to watch over.
+    pub(super) fn new(settings: &Settings) -> Self {
+        macro_rules! options {
+            ($options:ty) => {
+                <$options>::new()
+                    .max_connections(settings.max_connections)
+                    .acquire_timeout(settings.connect_timeout)
+                    .idle_timeout(None)
+                    .max_lifetime(None)
+                    .test_before_acquire(false)
+            };
+        }
+        match settings.url.options() {
+            ConnectOptions::Postgres(to) => Self::Postgres(options!(PgPoolOptions).connect_lazy_with(to.clone())),
+            ConnectOptions::Sqlite(to) => Self::Sqlite(options!(SqlitePoolOptions).connect_lazy_with(to.clone())),
+            ConnectOptions::MySql(to) => {
+                let session = mysql_session(settings.lock_timeout);
+                let options = options!(MySqlPoolOptions).after_connect(move |connection, _| {
+                    let session = AssertSqlSafe(session.clone());
+                    Box::pin(async move { connection.execute(sqlx::raw_sql(session)).await.map(drop) })
+                });
+                Self::MySql(options.connect_lazy_with(to.clone()))
+            }
+        }
+    }
+}
+
+/// READ COMMITTED takes no gap locks, so an application's inserts never wait for a sweep.
+fn mysql_session(lock_timeout: Duration) -> String {
+    let seconds = lock_timeout.as_secs().max(1);
+    format!("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION innodb_lock_wait_timeout = {seconds}")
+}

@@ -1,0 +1,112 @@
+//! Transactions, and how statements reach a driver.
+
+use sqlx::{AssertSqlSafe, Executor as _, MySql, Postgres, Sqlite};
+
+use super::{DbError, Param, Row, Statement, with_driver};
+
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To look only: the database itself refuses writes, where it can.
+    Read,
+    /// To write, durably.
+    Write,
+    /// To delete one batch: its commit need not wait for the disk, because a lost batch loses its count with it.
+    Batch,
+}
+
+/// A transaction; dropped without [`Transaction::commit`], it is rolled back.
+#[derive(Debug)]
+pub struct Transaction {
+    pub(super) inner: Inner,
+    pub(super) location: String,
+}
+
+#[derive(Debug)]
+pub(super) enum Inner {
+    Postgres(sqlx::Transaction<'static, Postgres>),
+    MySql(sqlx::Transaction<'static, MySql>),
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+}
+
+/// A query of the driver with all parameters bound. Statements are not kept prepared: a maintenance statement runs
+/// rarely, and proxies that pool by transaction dislike named ones. The text is safe by construction: it comes from
+/// [`Statement`], which quotes identifiers and binds values.
+macro_rules! query {
+    ($statement:expr) => {{
+        let (sql, params) = $statement.into_parts();
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        for param in params {
+            query = match param {
+                Param::Null => query.bind(None::<String>),
+                Param::Int(value) => query.bind(value),
+                Param::Float(value) => query.bind(value),
+                Param::Text(value) => query.bind(value),
+                Param::Bytes(value) => query.bind(value),
+            };
+        }
+        query
+    }};
+}
+
+impl Transaction {
+    /// Runs a statement and returns the number of rows that it changed.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn execute(&mut self, statement: Statement) -> Result<u64, DbError> {
+        let done = with_driver!(Inner, &mut self.inner, transaction =>
+            query!(statement).execute(&mut **transaction).await.map(|done| done.rows_affected()));
+        done.map_err(|error| DbError::new(&self.location, &error))
+    }
+
+    /// Runs a script of several statements.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn script(&mut self, sql: &str) -> Result<(), DbError> {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let done = with_driver!(Inner, &mut self.inner, transaction => transaction.execute(sql).await.map(drop));
+        done.map_err(|error| DbError::new(&self.location, &error))
+    }
+
+    /// Runs a statement and returns its rows.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, DbError> {
+        let rows = match &mut self.inner {
+            Inner::Postgres(transaction) => query!(statement)
+                .fetch_all(&mut **transaction)
+                .await
+                .map(|rows| rows.into_iter().map(Row::Postgres).collect()),
+            Inner::MySql(transaction) => query!(statement)
+                .fetch_all(&mut **transaction)
+                .await
+                .map(|rows| rows.into_iter().map(Row::MySql).collect()),
+            Inner::Sqlite(transaction) => query!(statement)
+                .fetch_all(&mut **transaction)
+                .await
+                .map(|rows| rows.into_iter().map(Row::Sqlite).collect()),
+        };
+        rows.map_err(|error| DbError::new(&self.location, &error))
+    }
+
+    /// Makes it last.
+    ///
+    /// # Errors
+    /// When the answer does not come: the transaction may or may not have been committed.
+    pub async fn commit(self) -> Result<(), DbError> {
+        let done = with_driver!(Inner, self.inner, transaction => transaction.commit().await);
+        done.map_err(|error| DbError::new(&self.location, &error))
+    }
+
+    /// Takes it back.
+    ///
+    /// # Errors
+    /// When the connection is gone; the server takes it back then too.
+    pub async fn rollback(self) -> Result<(), DbError> {
+        let done = with_driver!(Inner, self.inner, transaction => transaction.rollback().await);
+        done.map_err(|error| DbError::new(&self.location, &error))
+    }
+}

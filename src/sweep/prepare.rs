@@ -1,0 +1,123 @@
+//! What comes before a run: the connection, sweepd's own tables, the ledger; and what was found dead.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::{Error, Request, Spec, Sweeper};
+use crate::audit::AuditLog;
+use crate::clock::Stopwatch;
+use crate::db::ledger_sql::NewRun;
+use crate::db::{Database, Trouble, migrate};
+use crate::ledger::Ledger;
+use crate::report::{Report, RunId, Trigger};
+
+impl Sweeper {
+    /// Records a scheduled instant that came while the job was running.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn skip(&self, spec: &Spec, at: DateTime<Utc>) -> Result<bool, Error> {
+        let (database, ledger) = self.prepare(spec).await?;
+        let request = Request { trigger: Trigger::Schedule, scheduled_for: Some(at) };
+        let skipped = ledger.skip(&self.new_run(&database, spec, request, RunId::new(self.clock.now()))).await;
+        database.close().await;
+        Ok(skipped?)
+    }
+
+    /// Closes the runs of a job that were found dead.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn recover(&self, spec: &Spec) -> Result<Vec<Report>, Error> {
+        let (database, ledger) = self.prepare(spec).await?;
+        let target = database.qualify(&spec.layout.table).to_string();
+        let found = ledger.recover(&target, &spec.job).await;
+        database.close().await;
+        Ok(found?)
+    }
+
+    /// A scheduled run waits for a database that is away for a while; a person at a terminal would rather know.
+    pub(super) async fn prepare_patiently(
+        &self,
+        spec: &Spec,
+        trigger: Trigger,
+        stop: &CancellationToken,
+    ) -> Result<(Database, Ledger), Error> {
+        let watch = Stopwatch::start();
+        let mut pause = Duration::from_secs(1);
+        loop {
+            let error = match self.prepare(spec).await {
+                Err(error) if error.is_transient() && trigger != Trigger::Manual => error,
+                done => return done,
+            };
+            if watch.elapsed() + pause > spec.limits.max_duration {
+                return Err(error);
+            }
+            warn!(job = %spec.job, "{error}; trying again in {} s", pause.as_secs());
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => return Err(error),
+            }
+            pause = (pause * 2).min(Duration::from_secs(30));
+        }
+    }
+
+    async fn prepare(&self, spec: &Spec) -> Result<(Database, Ledger), Error> {
+        let database = Database::connect(&self.database).await?;
+        match self.prepare_ledger(&database, spec).await {
+            Ok(ledger) => Ok((database, ledger)),
+            Err(error) => {
+                database.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn prepare_ledger(&self, database: &Database, spec: &Spec) -> Result<Ledger, Error> {
+        self.create_own_tables(database).await?;
+        let audit = match AuditLog::find(database, &self.audit).await? {
+            Some(Ok(log)) => Some(log),
+            Some(Err(reason)) => {
+                warn!(job = %spec.job, "no audit row will be written: {reason}");
+                None
+            }
+            None => None,
+        };
+        Ok(Ledger::new(database, audit, self.stale_after))
+    }
+
+    async fn create_own_tables(&self, database: &Database) -> Result<(), Error> {
+        let scripts = migrate::pending(database).await?;
+        if scripts.is_empty() {
+            return Ok(());
+        }
+        let by_hand = |reason: &str| {
+            Error::refused(format!(
+                "{}: sweepd's own tables are missing, and {reason}; have somebody who may run this SQL (or `sweepd migrate`):\n{}",
+                database.location(),
+                scripts.join("\n")
+            ))
+        };
+        if !self.migrate {
+            return Err(by_hand("`database.migrate` is \"never\""));
+        }
+        migrate::run(database).await.map_err(|error| match error.trouble {
+            Trouble::Privilege | Trouble::ReadOnly => by_hand(&format!("this user may not create them ({error})")),
+            _ => Error::Database(error),
+        })
+    }
+
+    pub(super) fn new_run(&self, database: &Database, spec: &Spec, request: Request, id: RunId) -> NewRun {
+        NewRun {
+            id,
+            target: database.qualify(&spec.layout.table).to_string(),
+            job: spec.job.clone(),
+            trigger: request.trigger,
+            scheduled_for: request.scheduled_for,
+            host: self.host.clone(),
+        }
+    }
+}
