@@ -102,6 +102,7 @@ fn column(row: &Row) -> Result<Column, DecodeError> {
         kind: row.text(1)?.unwrap_or_default(),
         nullable: row.int(2)? == Some(1),
         has_default: row.int(3)? == Some(1),
+        collation: row.text(4)?.zip(row.text(5)?),
     })
 }
 
@@ -181,14 +182,14 @@ fn kind_sql(engine: Engine, name: &TableName) -> Statement {
     }
 }
 
-/// Selects name, type, nullability and whether there is a default, of each column in order.
+/// Selects name, type, nullability, whether there is a default, character set and collation, of each column in order.
 fn columns_sql(engine: Engine, name: &TableName) -> Statement {
     match engine {
         Engine::Postgres => named(
             Statement::text(
                 engine,
                 "SELECT a.attname::text, format_type(a.atttypid, NULL), (NOT a.attnotnull)::int::bigint, \
-                 (a.atthasdef OR a.attidentity <> '')::int::bigint \
+                 (a.atthasdef OR a.attidentity <> '')::int::bigint, NULL::text, NULL::text \
                  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
                  JOIN pg_namespace n ON n.oid = c.relnamespace",
             ),
@@ -201,7 +202,8 @@ fn columns_sql(engine: Engine, name: &TableName) -> Statement {
             Statement::text(
                 engine,
                 "SELECT COLUMN_NAME, DATA_TYPE, IF(IS_NULLABLE = 'YES', 1, 0), \
-                 IF(COLUMN_DEFAULT IS NOT NULL OR EXTRA LIKE '%auto_increment%' OR EXTRA LIKE '%GENERATED%', 1, 0) \
+                 IF(COLUMN_DEFAULT IS NOT NULL OR EXTRA LIKE '%auto_increment%' OR EXTRA LIKE '%GENERATED%', 1, 0), \
+                 CHARACTER_SET_NAME, COLLATION_NAME \
                  FROM information_schema.COLUMNS",
             ),
             "TABLE_SCHEMA",
@@ -212,7 +214,8 @@ fn columns_sql(engine: Engine, name: &TableName) -> Statement {
         Engine::Sqlite => Statement::text(
             engine,
             "SELECT name, type, CASE WHEN \"notnull\" = 0 AND pk = 0 THEN 1 ELSE 0 END, \
-             CASE WHEN dflt_value IS NOT NULL OR hidden > 0 OR (pk = 1 AND lower(type) = 'integer') THEN 1 ELSE 0 END \
+             CASE WHEN dflt_value IS NOT NULL OR hidden > 0 OR (pk = 1 AND lower(type) = 'integer') THEN 1 ELSE 0 END, \
+             NULL, NULL \
              FROM pragma_table_xinfo(",
         )
         .bind(name.name.clone())

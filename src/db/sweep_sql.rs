@@ -170,9 +170,37 @@ impl Target {
         }
         statement.list(bounds, " AND ", |statement, (at, lower)| match path {
             Path::Blocks => block_bound(statement, at, lower),
-            Path::Key(columns) => key_bound(statement, columns, at, lower),
+            Path::Key(columns) => self.key_bound(statement, columns, at, lower),
             Path::Expiry => self.expiry_bound(statement, at, lower),
         })
+    }
+
+    /// `(a, b) > (x, y)`, spelled out: `MySQL` walks an index for this form only.
+    fn key_bound(&self, statement: Statement, columns: &[String], at: &[Param], lower: bool) -> Statement {
+        let (strict, loose) = if lower { (" > ", " >= ") } else { (" < ", " <= ") };
+        let ([column, columns @ ..], [value, at @ ..]) = (columns, at) else { return statement.push("1 = 1") };
+        if columns.is_empty() {
+            let comparison = if lower { strict } else { loose };
+            return self.key_value(statement.name(column).push(comparison), column, value);
+        }
+        self.key_value(statement.name(column).push(loose), column, value)
+            .push(" AND (")
+            .with(|statement| self.key_value(statement.name(column).push(strict), column, value))
+            .push(" OR (")
+            .with(|statement| self.key_bound(statement, columns, at, lower))
+            .push("))")
+    }
+
+    /// A value to compare a key column with. `MySQL` would rather convert every row of the column than a parameter
+    /// whose character set is another, and then use no index.
+    fn key_value(&self, statement: Statement, column: &str, value: &Param) -> Statement {
+        let collation = self.table.column(column).and_then(|column| column.collation.as_ref());
+        match (collation, value) {
+            (Some((charset, collation)), Param::Text(_)) => {
+                statement.push("CONVERT(").bind(value.clone()).push(&format!(" USING {charset}) COLLATE {collation}"))
+            }
+            _ => statement.bind(value.clone()),
+        }
     }
 
     fn expiry_bound(&self, statement: Statement, at: &Position, lower: bool) -> Statement {
@@ -184,23 +212,4 @@ impl Target {
 fn block_bound(statement: Statement, at: &Position, lower: bool) -> Statement {
     let Some(Param::Int(block)) = at.first() else { return statement.push("1 = 0") };
     statement.push(&format!("ctid {} '({block},0)'::tid", if lower { ">=" } else { "<" }))
-}
-
-/// `(a, b) > (x, y)`, spelled out: `MySQL` walks an index for this form only.
-fn key_bound(statement: Statement, columns: &[String], at: &[Param], lower: bool) -> Statement {
-    let (strict, loose) = if lower { (" > ", " >= ") } else { (" < ", " <= ") };
-    let ([column, columns @ ..], [value, at @ ..]) = (columns, at) else { return statement.push("1 = 1") };
-    if columns.is_empty() {
-        let comparison = if lower { strict } else { loose };
-        return statement.name(column).push(comparison).bind(value.clone());
-    }
-    statement
-        .name(column)
-        .push(loose)
-        .bind(value.clone())
-        .push(" AND (")
-        .with(|statement| statement.name(column).push(strict).bind(value.clone()))
-        .push(" OR (")
-        .with(|statement| key_bound(statement, columns, at, lower))
-        .push("))")
 }

@@ -71,6 +71,8 @@ pub struct Column {
     pub nullable: bool,
     /// Whether the database fills it in when an INSERT leaves it out.
     pub has_default: bool,
+    /// The character set and the collation of text (`MySQL`).
+    pub collation: Option<(String, String)>,
 }
 
 /// What a table is to the database.

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Executor as _, MySql, Postgres, Sqlite};
 
-use super::{DbError, Param, Row, Statement, with_driver};
+use super::{DbError, Engine, Param, Row, Statement, with_driver};
 
 /// What a transaction is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,13 +29,15 @@ pub(super) enum Inner {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
 }
 
-/// A query of the driver with all parameters bound. Statements are not kept prepared: a maintenance statement runs
-/// rarely, and proxies that pool by transaction dislike named ones. The text is safe by construction: it comes from
-/// [`Statement`], which quotes identifiers and binds values.
+/// A query of the driver with all parameters bound. On PostgreSQL it is not kept prepared, because proxies that pool by
+/// transaction dislike named statements. On MySQL it is: giving a statement up is a message without an answer, after
+/// which TCP holds the next one back for 40 ms. The text is safe by construction: it comes from [`Statement`], which
+/// quotes identifiers and binds values.
 macro_rules! query {
     ($statement:expr) => {{
+        let keep = $statement.engine() != Engine::Postgres;
         let (sql, params) = $statement.into_parts();
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(keep);
         for param in params {
             query = match param {
                 Param::Null => query.bind(None::<String>),
