@@ -1,13 +1,16 @@
 //! One job: what it sweeps and when; its inbox; it never overlaps itself.
 
-use chrono::{DateTime, Utc};
 use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
-use crate::report::{Report, Trigger};
+use crate::ledger::Found;
+use crate::report::Trigger;
 use crate::schedule::Schedule;
 use crate::sweep::{Answer, Progress, Request, Spec, Sweeper};
 
@@ -67,54 +70,59 @@ impl Worker {
 
     /// Serves requests until the process stops.
     pub async fn serve(mut self) {
-        self.recover().await;
+        let mut next = Next::WatchOver;
         loop {
-            let request = tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return,
-                request = self.requests.recv() => request,
+            let arrived = match next {
+                Next::WatchOver => self.watch_over().await,
+                Next::Wait => None,
+            };
+            let request = match arrived {
+                Some(request) => Some(request),
+                None => self.request().await,
             };
             let Some(request) = request else { return };
-            self.answer(request).await;
+            next = self.answer(request).await;
         }
     }
 
-    /// Closes what was found dead at start, and goes on with its sweep.
-    async fn recover(&mut self) {
-        let mut pause = std::time::Duration::from_secs(1);
+    /// The next request; none when the process stops.
+    async fn request(&mut self) -> Option<Request> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            request = self.requests.recv() => request,
+        }
+    }
+
+    /// While another process runs this job: looks whether it is alive, and asks to take over when it is dead. At start
+    /// it may be this job's own run before a crash. A request ends it, and is returned: its claim looks too.
+    async fn watch_over(&mut self) -> Option<Request> {
+        let mut pause = Duration::from_secs(1);
         loop {
-            let recovered = tokio::select! {
-                () = self.stop.cancelled() => return,
-                recovered = self.sweeper.recover(&self.spec) => recovered,
-            };
-            match recovered {
-                Ok(dead) => return self.take_over(&dead).await,
-                Err(error) if error.is_transient() => {
-                    warn!(job = %self.spec.job, "{error}; trying again in {} s", pause.as_secs());
+            match self.sweeper.recover(&self.spec).await {
+                Ok(Found::Nobody) => return None,
+                Ok(Found::Alive) => pause = self.sweeper.stale_after,
+                Ok(Found::Dead(report)) => {
+                    crate::sweep::log(&report);
+                    return Some(Request { trigger: Trigger::Takeover, scheduled_for: None });
                 }
-                Err(error) => return warn!(job = %self.spec.job, "{error}"),
+                Err(error) if error.is_transient() => {
+                    warn!(job = %self.spec.job, "{error}; looking again in {} s", pause.as_secs());
+                }
+                Err(error) => {
+                    error!(job = %self.spec.job, "{error}");
+                    return None;
+                }
             }
-            // A run that is due is more patient than this look, and closes the dead one too.
             tokio::select! {
-                () = self.stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+                request = self.request() => return request,
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(30)),
             }
-            if !self.requests.is_empty() {
-                return;
-            }
-            pause = (pause * 2).min(std::time::Duration::from_secs(30));
-        }
-    }
-
-    async fn take_over(&mut self, dead: &[Report]) {
-        dead.iter().for_each(crate::sweep::log);
-        if !dead.is_empty() {
-            self.answer(Request { trigger: Trigger::Takeover, scheduled_for: None }).await;
         }
     }
 
     /// Runs, and meanwhile records the instants that come as skipped.
-    async fn answer(&mut self, request: Request) {
+    async fn answer(&mut self, request: Request) -> Next {
         let run = run(&self.spec, &self.sweeper, &self.turn, request, &self.stop);
         tokio::pin!(run);
         let answer = loop {
@@ -130,13 +138,24 @@ impl Worker {
             Some(Answer::Active(run)) => {
                 info!(job = %self.spec.job, %run, "another process is running this job");
                 skip(Arc::clone(&self.spec), self.sweeper.clone(), request).await;
+                Next::WatchOver
             }
             Some(Answer::Answered(run)) => {
                 info!(job = %self.spec.job, %run, "another process answered this instant");
+                Next::WatchOver
             }
-            Some(Answer::Ran(_)) | None => {}
+            Some(Answer::Ran(_)) | None => Next::Wait,
         }
     }
+}
+
+/// What a worker does after an answer.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// Waits for the next request.
+    Wait,
+    /// Watches over the run of another process.
+    WatchOver,
 }
 
 /// One run, when it is the job's turn; none when the process stopped before.

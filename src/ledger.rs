@@ -35,6 +35,17 @@ pub enum Claim {
     Answered(RunId),
 }
 
+/// What a look at a job's running run found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    /// None is running.
+    Nobody,
+    /// One is running, and is or may be alive.
+    Alive,
+    /// One was dead, and was closed.
+    Dead(Box<Report>),
+}
+
 impl Ledger {
     /// The ledger of `database`; `audit` also gets a row when a run ends.
     #[must_use]
@@ -73,14 +84,17 @@ impl Ledger {
         Ok(self.database.write(ledger_sql::skip(self.database.engine(), run)).await? == 1)
     }
 
-    /// Closes the runs of a job that were found dead, and returns their reports.
+    /// Looks for a running run of a job, and closes it when it is dead.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn recover(&self, target: &str, job: &str) -> Result<Vec<Report>, DbError> {
+    pub async fn recover(&self, target: &str, job: &str) -> Result<Found, DbError> {
         match self.running(target, job).await? {
-            Some((run, true)) => Ok(self.interrupt(run).await?.into_iter().collect()),
-            _ => Ok(Vec::new()),
+            Some((run, true)) => {
+                Ok(self.interrupt(run).await?.map_or(Found::Alive, |report| Found::Dead(Box::new(report))))
+            }
+            Some((_, false)) => Ok(Found::Alive),
+            None => Ok(Found::Nobody),
         }
     }
 

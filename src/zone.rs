@@ -80,7 +80,7 @@ impl Zone {
         let offset_at = |instant: DateTime<Utc>| self.local(instant).offset().local_minus_utc();
         let before = as_utc - TimeDelta::seconds(offset_at(as_utc - TimeDelta::days(1)).into());
         let after = as_utc - TimeDelta::seconds(offset_at(before).into());
-        if self.local(before).naive_local() == reading { before } else { before.max(after) }
+        [before, after].into_iter().find(|at| self.local(*at).naive_local() == reading).unwrap_or(before)
     }
 
     /// The greatest wall-clock reading, to the microsecond, such that a row which holds that

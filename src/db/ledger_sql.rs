@@ -155,7 +155,7 @@ pub fn interrupt(engine: Engine, run: RunId, stale_after: Duration) -> Statement
         .with(|statement| ago(statement, stale_after))
 }
 
-/// Selects one run; see [`report_columns`].
+/// Selects one run, with the columns of a report.
 #[must_use]
 pub fn by_id(engine: Engine, run: RunId) -> Statement {
     select(engine).push(" WHERE id = ").with(|statement| id(statement, run))

@@ -11,8 +11,8 @@ use crate::audit::AuditLog;
 use crate::clock::Stopwatch;
 use crate::db::ledger_sql::NewRun;
 use crate::db::{Database, Trouble, migrate};
-use crate::ledger::Ledger;
-use crate::report::{Report, RunId, Trigger};
+use crate::ledger::{Found, Ledger};
+use crate::report::{RunId, Trigger};
 
 impl Sweeper {
     /// Records a scheduled instant that came while the job was running.
@@ -27,11 +27,11 @@ impl Sweeper {
         Ok(skipped?)
     }
 
-    /// Closes the runs of a job that were found dead.
+    /// Looks for a running run of a job, and closes it when it is dead.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn recover(&self, spec: &Spec) -> Result<Vec<Report>, Error> {
+    pub async fn recover(&self, spec: &Spec) -> Result<Found, Error> {
         let (database, ledger) = self.prepare(spec).await?;
         let target = database.qualify(&spec.layout.table).to_string();
         let found = ledger.recover(&target, &spec.job).await;

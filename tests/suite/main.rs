@@ -4,11 +4,17 @@
 #![allow(clippy::type_complexity, reason = "tables of cases")]
 
 mod config_cases;
+mod daemon;
+mod demo;
 mod house_rules;
+mod logs;
 mod prisma;
+mod prisma_e2e;
 mod process;
 mod schedule_cases;
 mod schedule_properties;
 mod servers;
 mod sql_text;
+mod stage;
+mod timer;
 mod zone_cutoff;
