@@ -91,7 +91,9 @@ fn source(section: &mut Section<'_>, fallback: Option<&str>) -> Option<Source> {
             None
         }
         (Some(text), file) if file.is_none() || above => {
-            section.derive("url_file", None, "not used: url is from the environment");
+            if file.is_some() {
+                section.amend("url_file", None, "not used: url is from the environment");
+            }
             Some(Source { key: "url", place: None, origin: None, text })
         }
         (_, Some(path)) => from_file(section, &path),

@@ -95,14 +95,18 @@ fn position(text: &str, span: Range<usize>) -> (usize, usize) {
     (before.matches('\n').count() + 1, column + 1)
 }
 
-/// A line that may hold a password keeps its shape only, so that the caret below it still points somewhere.
+/// A line that may hold a password keeps its shape only, so that the caret below it still points somewhere. One that
+/// begins neither a table nor a key may be the middle of any value.
 fn without_secret(line: &str) -> String {
-    const SIGNS: [&str; 6] = ["://", "@", "url", "password", "secret", "token"];
+    const SIGNS: [&str; 7] = ["://", "@", "url", "pass", "pwd", "secret", "token"];
     let lower = line.to_lowercase();
-    if !SIGNS.into_iter().any(|sign| lower.contains(sign)) {
+    let key = line.split_once('=').map_or("", |(key, _)| key);
+    let bare = |c: char| c.is_ascii_alphanumeric() || "_-. \t".contains(c);
+    let begins = line.trim_start().starts_with('[') || (!key.trim().is_empty() && key.chars().all(bare));
+    if begins && !SIGNS.into_iter().any(|sign| lower.contains(sign)) {
         return line.to_owned();
     }
-    let key = line.split_once('=').map_or("", |(key, _)| key).len();
-    let mask = |(at, c): (usize, char)| if at <= key || " \t\"'=".contains(c) { c } else { '*' };
+    let shown = if begins { key.len() } else { 0 };
+    let mask = |(at, c): (usize, char)| if at < shown || " \t\"'=".contains(c) { c } else { '*' };
     line.char_indices().map(mask).collect()
 }

@@ -8,7 +8,7 @@ use super::error::{may_be_secret, quoted};
 use super::key::{did_you_mean, nearest};
 use super::reader::Section;
 use super::setting::Setting;
-use crate::db::identifier;
+use crate::db::{TableName, identifier};
 
 impl Section<'_> {
     /// A key without a default.
@@ -129,5 +129,12 @@ impl Section<'_> {
             }
         }
         names
+    }
+
+    /// Warns where `table` looks like a schema and a table in one.
+    pub(super) fn warn_dotted(&mut self, table: &TableName) {
+        if table.schema.is_none() && table.name.contains('.') {
+            self.warn("table", "is taken as one name, dot and all; a schema goes into its own key");
+        }
     }
 }

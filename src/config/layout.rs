@@ -187,7 +187,5 @@ fn odd(section: &mut Section<'_>, layout: &Layout) {
     if section.has("writer_timezone") && !used {
         section.warn("writer_timezone", "has no effect: the encoding says the instant by itself");
     }
-    if layout.table.schema.is_none() && layout.table.name.contains('.') {
-        section.warn("table", "is taken as one name, dot and all; a schema goes into its own key");
-    }
+    section.warn_dotted(&layout.table);
 }

@@ -30,10 +30,12 @@ pub(super) fn audit(root: &mut Section<'_>) -> audit::Settings {
     let schema = section.identifier("schema");
     let name = section.identifier("table").unwrap_or(default.table.name);
     section.derive("table", Some(name.to_toml()), "default");
+    let table = TableName { schema, name };
+    section.warn_dotted(&table);
     let columns = audit_columns(section.table("columns"));
     let values = audit_values(section.table("values"), &columns);
     section.finish();
-    audit::Settings { enabled, table: TableName { schema, name }, columns, values }
+    audit::Settings { enabled, table, columns, values }
 }
 
 fn audit_columns(mut section: Section<'_>) -> BTreeMap<String, String> {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::expiry_sql::Expiry;
-use super::{Param, Statement, Table};
+use super::{Engine, Param, Statement, Table};
 
 /// A table to sweep.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,16 +64,35 @@ impl Target {
         self.start("DELETE FROM ").with(|statement| self.expired_in(statement, path, stretch, cutoff))
     }
 
-    /// The same, but at most `most` rows (`PostgreSQL`). The outer condition judges each row again, at the time at
-    /// which it is deleted.
+    /// The same, but at most `most` rows. The outer condition judges each row again, at the time at which it is
+    /// deleted.
     #[must_use]
     pub fn delete_up_to(&self, most: u64, path: &Path, stretch: &Stretch, cutoff: DateTime<Utc>) -> Statement {
-        self.start("DELETE FROM ")
-            .table(&self.table.name)
-            .push(" WHERE ctid = ANY (ARRAY(SELECT ctid FROM ")
-            .with(|statement| self.expired_in(statement, path, stretch, cutoff))
-            .push(&format!(" LIMIT {most})) AND "))
-            .with(|statement| self.expiry.expired(statement, cutoff))
+        let inner = |statement| self.expired_in(statement, path, stretch, cutoff).push(&format!(" LIMIT {most}"));
+        let delete = self.start("DELETE FROM ");
+        match self.expiry.engine {
+            Engine::MySql => delete.with(inner),
+            Engine::Postgres => delete
+                .table(&self.table.name)
+                .push(" WHERE ctid = ANY (ARRAY(SELECT ctid FROM ")
+                .with(inner)
+                .push(")) AND ")
+                .with(|statement| self.expiry.expired(statement, cutoff)),
+            Engine::Sqlite => delete
+                .table(&self.table.name)
+                .push(" WHERE (")
+                .with(|statement| self.names(statement))
+                .push(") IN (SELECT ")
+                .with(|statement| self.names(statement))
+                .push(" FROM ")
+                .with(inner)
+                .push(") AND ")
+                .with(|statement| self.expiry.expired(statement, cutoff)),
+        }
+    }
+
+    fn names(&self, statement: Statement) -> Statement {
+        statement.list(&self.table.key, ", ", |statement, column| statement.name(column))
     }
 
     fn expired_in(&self, statement: Statement, path: &Path, stretch: &Stretch, cutoff: DateTime<Utc>) -> Statement {
@@ -156,7 +175,7 @@ impl Target {
 
     fn columns(&self, statement: Statement, path: &Path) -> Statement {
         match path {
-            Path::Key(columns) => statement.list(columns, ", ", |statement, column| statement.name(column)),
+            Path::Key(_) => self.names(statement),
             Path::Blocks => statement.push("ctid"),
             Path::Expiry => statement.name(&self.expiry.column),
         }

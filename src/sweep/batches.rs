@@ -12,7 +12,6 @@ use super::run::Run;
 use super::walk::{Step, Walk};
 use super::{Error, Progress, RETRY_FOR};
 use crate::clock::Stopwatch;
-use crate::db::sweep_sql::Path;
 use crate::db::{DbError, Engine, Purpose, Statement, Trouble};
 use crate::report::{Outcome, StoppedBy, Throttle};
 
@@ -85,7 +84,7 @@ impl<'a> Batches<'a> {
             if let Some(reason) = self.stopped() {
                 return Ok(Some(reason));
             }
-            let step = match walk.next(self.size()).await {
+            let step = match walk.next(self.pace.size()).await {
                 Ok(step) => step,
                 Err(error) => {
                     trouble.wait(self, error.into()).await?;
@@ -97,6 +96,10 @@ impl<'a> Batches<'a> {
                     trouble = Trying::default();
                     walk.advance(step);
                     self.done(&walk, deleted, took);
+                    // The last batch may have left rows of its stretch.
+                    if self.rows_left() == Some(0) {
+                        return Ok(Some(StoppedBy::MaxRows));
+                    }
                 }
                 Tried::Failed(error) if self.may_leave(&error, trouble.count) => {
                     warn!(job = %self.run.spec.job, run = %self.run.id, "some rows are locked by the application and are left for the next run");
@@ -128,21 +131,11 @@ impl<'a> Batches<'a> {
         self.run.spec.limits.max_rows.map(|most| most.saturating_sub(self.progress.deleted))
     }
 
-    /// Rows are walked no further than may be deleted; blocks are limited by their statement.
-    fn size(&self) -> u64 {
-        match (&self.plan.path, self.rows_left()) {
-            (Path::Key(_), Some(left)) => self.pace.size().min(left),
-            _ => self.pace.size(),
-        }
-    }
-
     fn statement(&self, step: &Step) -> Statement {
         let Plan { target, path, cutoff, .. } = self.plan;
         match self.rows_left() {
-            Some(left) if target.expiry.engine == Engine::Postgres => {
-                target.delete_up_to(left, path, &step.stretch, *cutoff)
-            }
-            _ => target.delete(path, &step.stretch, *cutoff),
+            Some(left) => target.delete_up_to(left, path, &step.stretch, *cutoff),
+            None => target.delete(path, &step.stretch, *cutoff),
         }
     }
 

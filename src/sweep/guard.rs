@@ -178,10 +178,12 @@ async fn check_values(database: &Database, target: &Target) -> Result<(), Error>
         rows.iter().map(|row| Ok((row.int(0)?, row.text(1)?.unwrap_or_default()))).collect::<Result<Vec<_>, _>>()
     })?;
     check_storage_classes(target, &sample)?;
-    let mut millis: Vec<_> = sample.iter().filter_map(|(millis, _)| *millis).filter(|millis| *millis != 0).collect();
+    // The year 9999 is another way to write "never".
+    let real = |millis: &i64| *millis != 0 && year(*millis) != 9999;
+    let mut millis: Vec<_> = sample.iter().filter_map(|(millis, _)| *millis).filter(real).collect();
     millis.sort_unstable();
-    let Some(middle) = millis.get(millis.len() / 2) else { return Ok(()) };
-    let year = DateTime::from_timestamp_millis(*middle).map_or(i32::MAX, |at| chrono::Datelike::year(&at));
+    let Some(middle) = millis.get(millis.len().saturating_sub(1) / 2) else { return Ok(()) };
+    let year = year(*middle);
     if (2000..2130).contains(&year) {
         return Ok(());
     }
@@ -195,6 +197,10 @@ async fn check_values(database: &Database, target: &Target) -> Result<(), Error>
     )))
 }
 
+fn year(millis: i64) -> i32 {
+    DateTime::from_timestamp_millis(millis).map_or(i32::MAX, |at| chrono::Datelike::year(&at))
+}
+
 fn check_storage_classes(target: &Target, sample: &[(Option<i64>, String)]) -> Result<(), Error> {
     if target.expiry.engine != Engine::Sqlite {
         return Ok(());
@@ -203,8 +209,8 @@ fn check_storage_classes(target: &Target, sample: &[(Option<i64>, String)]) -> R
     let fits = |class: &str| if text { class == "text" } else { matches!(class, "integer" | "real") };
     let Some((_, other)) = sample.iter().find(|(_, class)| !fits(class)) else { return Ok(()) };
     Err(Error::refused(format!(
-        "column {:?} of {} holds values of type {other}, which does not match the encoding {}; set `encoding` in the job, and look for what writes the odd values: SELECT typeof({2:?}), count(*) FROM {1} GROUP BY 1",
-        target.expiry.column, target.table.name, target.expiry.column
+        "column {0:?} of {1} holds values of type {other}, which does not match the encoding {2}; set `encoding` in the job, and look for what writes the odd values: SELECT typeof({0:?}), count(*) FROM {1} GROUP BY 1",
+        target.expiry.column, target.table.name, target.expiry.encoding
     )))
 }
 

@@ -14,6 +14,10 @@ pub struct Pace {
     rows_per_second: Option<u64>,
     size: u64,
     largest: u64,
+    /// What a batch costs whatever its size: its round trips and its commit.
+    fixed: Duration,
+    /// The size of an earlier batch, and how long it took.
+    measured: Option<(u64, Duration)>,
     paused: BTreeMap<Throttle, Duration>,
 }
 
@@ -27,6 +31,8 @@ impl Pace {
             rows_per_second: limits.max_rows_per_second,
             size: first,
             largest,
+            fixed: Duration::ZERO,
+            measured: None,
             paused: BTreeMap::new(),
         }
     }
@@ -73,9 +79,30 @@ impl Pace {
             .collect()
     }
 
-    /// Towards the target, at most halving or doubling: one odd measurement must not swing it.
+    /// Two batches of clearly different sizes tell what is fixed: the line through them, at size zero.
+    fn measure(&mut self, took: Duration) {
+        let Some((size, before)) = self.measured else {
+            self.measured = Some((self.size, took));
+            return;
+        };
+        let (small, large) =
+            if size < self.size { ((size, before), (self.size, took)) } else { ((self.size, took), (size, before)) };
+        if large.0 * 4 < small.0 * 5 {
+            return;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+        let share = small.0 as f64 / (large.0 - small.0) as f64;
+        let by_size = large.1.saturating_sub(small.1).mul_f64(share);
+        self.fixed = small.1.saturating_sub(by_size).min(took);
+        self.measured = Some((self.size, took));
+    }
+
+    /// Towards the target, at most halving or doubling: one odd measurement must not swing it. What a batch costs
+    /// whatever its size comes on top, or a slow network or disk would shrink batches to one row each.
     fn resize(&mut self, took: Duration) {
-        let factor = self.target.as_secs_f64() / took.as_secs_f64().max(1e-6);
+        self.measure(took);
+        let rows = took.saturating_sub(self.fixed);
+        let factor = self.target.as_secs_f64() / rows.as_secs_f64().max(1e-6);
         let percent = (factor.clamp(0.5, 2.0) * 100.0).round();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "50 to 200")]
         let percent = percent as u64;
@@ -107,6 +134,26 @@ mod tests {
         assert_eq!(pace.size(), 1000);
         pace.shrink();
         assert_eq!(pace.size(), 250);
+    }
+
+    /// The size that batches settle at when each takes `fixed`, and `row` for each row.
+    fn settles(fixed: Duration, row: Duration) -> u64 {
+        let mut pace = pace(&Limits::default());
+        for _ in 0..50 {
+            let rows = u32::try_from(pace.size()).unwrap_or(u32::MAX);
+            let _ = pace.after(fixed + row * rows, 10);
+        }
+        pace.size()
+    }
+
+    #[test]
+    fn a_slow_commit_does_not_shrink_batches() {
+        let row = Duration::from_micros(100);
+        assert!((80..=125).contains(&settles(Duration::ZERO, row)), "{}", settles(Duration::ZERO, row));
+        let slow = settles(Duration::from_millis(90), row);
+        assert!((80..=125).contains(&slow), "{slow}");
+        assert_eq!(settles(Duration::from_millis(90), Duration::ZERO), 1000);
+        assert_eq!(settles(Duration::ZERO, Duration::from_millis(20)), 1);
     }
 
     #[test]

@@ -175,8 +175,14 @@ fn a_wrong_variable_is_named_and_its_value_is_not() {
 fn a_url_is_never_repeated_wherever_it_was_written() {
     let known = accepted(DEFAULT_FILE, &[]).effective();
     let mut table = String::new();
-    let mut texts =
-        vec![format!("[database]\nurl = \"{URL}"), format!("[database]\nurl = {URL}"), format!("\"{URL}\" = 1")];
+    let mut texts = vec![
+        format!("[database]\nurl = \"{URL}"),
+        format!("[database]\nurl = {URL}"),
+        format!("\"{URL}\" = 1"),
+        "[database]\npass = \"hunter2".to_owned(),
+        "[database]\nurl = \"\"\"\npostgres:\nhunter2".to_owned(),
+        "[database]\n\"hunter2".to_owned(),
+    ];
     for line in known.lines().filter(|line| !line.is_empty()) {
         if line.starts_with('[') {
             line.clone_into(&mut table);

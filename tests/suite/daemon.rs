@@ -58,7 +58,7 @@ fn expired_rows_go_on_schedule_and_live_ones_stay() {
         for row in stage.audit() {
             let at = row["scheduledFor"].as_str().expect("a scheduled instant");
             let second: u32 = at[17..19].parse().expect("a second");
-            assert!(second % 2 == 0 && at.ends_with(".000Z"), "{at}");
+            assert!(second.is_multiple_of(2) && at.contains(".000Z"), "{at}");
             assert_eq!(row["action"], "SESSION_CLEANUP", "{row}");
         }
         assert_consecutive(&instants(&stage.runs()), 2);
@@ -138,7 +138,7 @@ fn starts_before_its_database(engine: Engine) {
 fn survives_a_crash_of_its_database(engine: Engine) {
     on_a_private_server(engine, |server, stage| {
         stage.fill(MANY, 10);
-        let mut daemon = stage.daemon(EVERY_TWO_SECONDS, SLOW, "[log]\nlevel=\"debug\"");
+        let mut daemon = stage.daemon(EVERY_TWO_SECONDS, SLOW, "");
         stage.wait_for_progress(&mut daemon);
         server.kill();
         daemon.wait_for_output("trying again", LIMIT);

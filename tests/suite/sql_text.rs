@@ -33,12 +33,11 @@ fn target(engine: Engine, encoding: Encoding) -> Target {
 
 fn encodings(engine: Engine) -> Vec<Encoding> {
     let utc = Encoding::NAMES.iter().filter_map(|name| Encoding::from_name(name, Zone::utc()));
-    let here = |encoding: &Encoding| match (engine, encoding) {
-        (Engine::Sqlite, Encoding::Timestamptz | Encoding::Timestamp(_)) => false,
-        (Engine::Postgres | Engine::MySql, Encoding::IsoText(_) | Encoding::JulianDay) => false,
-        _ => true,
+    let elsewhere = |encoding: &Encoding| match engine {
+        Engine::Sqlite => matches!(encoding, Encoding::Timestamptz | Encoding::Timestamp(_)),
+        Engine::Postgres | Engine::MySql => matches!(encoding, Encoding::IsoText(_) | Encoding::JulianDay),
     };
-    let mut found: Vec<_> = utc.filter(here).collect();
+    let mut found: Vec<_> = utc.filter(|encoding| !elsewhere(encoding)).collect();
     let zone = Zone::parse("America/New_York").unwrap();
     found.push(if engine == Engine::Sqlite { Encoding::IsoText(zone) } else { Encoding::Timestamp(zone) });
     found
@@ -71,10 +70,10 @@ fn walks(text: &mut String, engine: Engine) {
     write(text, &format!("{engine} key boundary"), target.boundary(&key, Some(&after), 500, at()));
     write(text, &format!("{engine} key delete"), target.delete(&key, &stretch, at()));
     write(text, &format!("{engine} key delete, last"), target.delete(&key, &Stretch::default(), at()));
+    write(text, &format!("{engine} key delete, limited"), target.delete_up_to(7, &key, &stretch, at()));
     if engine == Engine::Postgres {
         let stretch = Stretch { after: Some(vec![Param::Int(0)]), upto: Some(vec![Param::Int(200)]) };
         write(text, "blocks delete", target.delete(&Path::Blocks, &stretch, at()));
-        write(text, "blocks delete, limited", target.delete_up_to(7, &Path::Blocks, &stretch, at()));
         write(text, "blocks", target.blocks());
     }
 }

@@ -200,7 +200,8 @@ pub fn wait(process: &mut Process, missing: &str, mut done: impl FnMut() -> bool
 fn insert(engine: Engine, name: &str, count: u32, minutes: i32) -> String {
     let places = count.saturating_sub(1).to_string().len();
     let digits: Vec<_> = (0..places).map(|place| format!("digit AS d{place}")).collect();
-    let number: Vec<_> = (0..places).map(|place| format!("d{place}.d * {}", 10_u32.pow(place as u32))).collect();
+    let number: Vec<_> =
+        (0..places).map(|place| format!("d{place}.d * {}", 10_usize.pow(u32::try_from(place).unwrap()))).collect();
     let digit: Vec<_> = (1..10).map(|digit| format!("UNION ALL SELECT {digit}")).collect();
     let (expires, token) = match engine {
         Engine::Postgres => {

@@ -69,6 +69,7 @@ fn the_url_is_masked_in_all_that_can_be_shown() {
     let shown = format!("{}{config:?}{:?}", config.effective(), environment(&[("DATABASE_URL", URL)]));
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(config.effective().contains("url = \"***\"  # "), "{}", config.effective());
+    assert!(config.effective().contains("# url_file is not set\n"), "{}", config.effective());
 }
 
 #[test]
@@ -80,4 +81,12 @@ fn the_effective_configuration_is_toml_that_means_the_same() {
         (config.jobs, config.audit, config.log, config.daemon),
         (again.jobs, again.audit, again.log, again.daemon)
     );
+}
+
+#[test]
+fn a_schema_in_the_name_of_a_table_is_a_warning() {
+    let hand = "schedule = \"manual\"\ntable = \"app.s\"\nexpires_at = \"e\"\nencoding = \"epoch-millis\"";
+    let config = accepted(&format!("[jobs.a]\n{hand}\n[audit]\ntable = \"app.AuditLog\""), &[]);
+    let keys: Vec<&str> = config.warnings.iter().filter_map(|warning| warning.split(": ").next()).collect();
+    assert_eq!(keys, ["jobs.a.table", "audit.table"]);
 }
