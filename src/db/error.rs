@@ -11,6 +11,8 @@ pub enum Trouble {
     Login,
     /// The database does not exist.
     NoDatabase,
+    /// The database file does not exist, or cannot be opened.
+    NoFile,
     /// A table does not exist.
     NoTable,
     /// The role may not do it.
@@ -39,6 +41,10 @@ impl Trouble {
             Self::Connection => "is it running, and reachable from here? check host and port in the database URL",
             Self::Login => "check the user and the password in the database URL",
             Self::NoDatabase => "check the database name in the database URL",
+            Self::NoFile => {
+                "does it exist, and may this user write it and its directory? a relative path starts at the working \
+                 directory (Prisma's file:./dev.db may be ./prisma/dev.db)"
+            }
             Self::NoTable => "check the table and its schema in the job; names are case-sensitive",
             Self::Privilege => "`sweepd check` prints the GRANT that is missing",
             Self::ReadOnly => "point sweepd at the primary, or make the database writable",
@@ -160,7 +166,7 @@ fn sqlite(code: u32, message: &str) -> Trouble {
         5 | 6 => Trouble::Busy,
         8 => Trouble::ReadOnly,
         13 => Trouble::DiskFull,
-        14 => Trouble::NoDatabase,
+        14 => Trouble::NoFile,
         1 if message.starts_with("no such table") => Trouble::NoTable,
         _ => Trouble::Other,
     }
