@@ -121,7 +121,7 @@ impl Session {
     }
 
     fn start(config: Config, console: Option<Level>) -> Result<Self, Failure> {
-        let log = telemetry::start(&config.log, console.unwrap_or(config.log.level))?;
+        let log = telemetry::start(&config.log, console)?;
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }

@@ -86,6 +86,9 @@ fn scheduled(at: chrono::DateTime<chrono::Utc>) -> Request {
 fn announce(config: &Config, timer: &Timer, clock: &Clock) {
     for job in &config.jobs {
         let next = job.schedule.next_after(clock.now()).filter(|_| job.enabled);
+        if next.is_none() && job.enabled && !job.schedule.is_manual() {
+            warn!(job = %job.spec.job, "no instant of its schedule comes within ten years");
+        }
         let next = next.map_or_else(|| "never by itself".to_owned(), rfc3339);
         info!(job = %job.spec.job, enabled = job.enabled, next, "{}", job.schedule.describe());
     }

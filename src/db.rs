@@ -92,12 +92,18 @@ impl Database {
             timeouts: (settings.lock_timeout, settings.statement_timeout),
         };
         let identity = introspect::identity(database.engine());
-        let rows = database.read(identity).await?;
+        let rows = tokio::select! {
+            rows = database.read(identity) => rows?,
+            error = Pool::refusal(settings) => return Err(database.error(&error)),
+        };
         let (version, schema) = database.decode(|| {
             let row = rows.first().ok_or_else(|| DecodeError::new("no row"))?;
             Ok((row.text(0)?.unwrap_or_default(), row.text(1)?.unwrap_or_default()))
         })?;
         database.version = Version::parse(&version);
+        if database.version.mariadb {
+            database.location = database.location.replacen("MySQL", "MariaDB", 1);
+        }
         database.schema = settings.url.schema().map_or(schema, str::to_owned);
         Ok(database)
     }

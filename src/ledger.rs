@@ -148,6 +148,28 @@ impl Ledger {
         database.decode(|| rows.iter().map(report).collect())
     }
 
+    /// Tries whether this user may keep the ledger, and changes nothing.
+    ///
+    /// # Errors
+    /// What the database says when it may not.
+    pub async fn rehearse(database: &Database) -> Result<(), DbError> {
+        let mut transaction = database.begin(Purpose::Write).await?;
+        for statement in ledger_sql::touch_nothing(database.engine()) {
+            transaction.execute(statement).await?;
+        }
+        transaction.rollback().await
+    }
+
+    /// The rows that a run has deleted, and in how many batches.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn counted(&self, run: RunId) -> Result<(u64, u64), DbError> {
+        let rows = self.database.read(ledger_sql::by_id(self.database.engine(), run)).await?;
+        let report = self.database.decode(|| report(rows.first().ok_or_else(|| DecodeError::new("no row"))?))?;
+        Ok((report.deleted_count, report.batches))
+    }
+
     async fn report(&self, transaction: &mut Transaction, run: RunId) -> Result<Report, DbError> {
         let rows = transaction.fetch(ledger_sql::by_id(self.database.engine(), run)).await?;
         self.database.decode(|| report(rows.first().ok_or_else(|| DecodeError::new("no row"))?))

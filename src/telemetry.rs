@@ -13,6 +13,9 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+/// The target of the result lines of runs.
+pub const RESULTS: &str = "sweepd::result";
+
 /// How and where to log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -87,11 +90,11 @@ pub struct Guard {
 }
 
 /// Starts to log, to standard error and, where a directory is configured, to files. `console` is the least important
-/// level on the console.
+/// level on the console of a command, which prints the results of its runs by itself; a daemon has none.
 ///
 /// # Errors
 /// When the directory cannot be written to.
-pub fn start(settings: &Settings, console: Level) -> Result<Guard, LogError> {
+pub fn start(settings: &Settings, console: Option<Level>) -> Result<Guard, LogError> {
     let (files, guard) = match &settings.directory {
         Some(directory) => {
             let (writer, guard) = files(settings, directory)?;
@@ -100,7 +103,12 @@ pub fn start(settings: &Settings, console: Level) -> Result<Guard, LogError> {
         None => (None, None),
     };
     let colours = std::io::stderr().is_terminal();
-    let console = layer(settings.format, std::io::stderr, colours).with_filter(filter(console));
+    let filter = match console {
+        Some(level @ (Level::Error | Level::Warn)) => filter(level).with_target(RESULTS, LevelFilter::OFF),
+        Some(level) => filter(level),
+        None => filter(settings.level),
+    };
+    let console = layer(settings.format, std::io::stderr, colours).with_filter(filter);
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry().with(console).with(files).try_init();
     Ok(Guard { _files: guard })

@@ -20,8 +20,8 @@ pub struct Zone {
 
 /// The zone database has no zone of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown time zone {name:?}{}; write an IANA name such as \"Europe/Paris\" or \"UTC\"",
-    .suggestion.as_ref().map(|near| format!(", did you mean {near:?}?")).unwrap_or_default())]
+#[error("unknown time zone {name:?}; write an IANA name such as \"Europe/Paris\" or \"UTC\"{}",
+    .suggestion.as_ref().map(|near| format!(" (did you mean {near:?}?)")).unwrap_or_default())]
 pub struct UnknownZone {
     /// The name as it was given.
     pub name: String,

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session, output};
 use crate::audit::AuditLog;
-use crate::db::{Database, DbError, Purpose, Trouble, introspect, migrate};
+use crate::db::{Database, DbError, Purpose, Trouble, audit_sql, introspect, ledger_sql, migrate};
 use crate::job::Job;
+use crate::ledger::Ledger;
 use crate::report::rfc3339;
 use crate::sweep::plan::Plan;
 use crate::telemetry::Level;
@@ -125,8 +126,13 @@ fn schedule(session: &Session, job: &Job, findings: &mut Findings<'_>) {
     let now = session.clock.now();
     let next = std::iter::successors(job.schedule.next_after(now), |at| job.schedule.next_after(*at));
     let next: Vec<_> = next.take(3).map(rfc3339).collect();
-    let next = if next.is_empty() { String::new() } else { format!(", next at {}", next.join(", ")) };
-    findings.ok(format!("runs {}{next}", job.schedule.describe()));
+    let words = job.schedule.describe();
+    match next.as_slice() {
+        [] if job.schedule.is_manual() => findings.ok(format!("runs {words}")),
+        [] => findings
+            .error(format!("would run {words}, but no such instant comes within ten years; change `schedule`"), None),
+        next => findings.ok(format!("runs {words}, next at {}", next.join(", "))),
+    }
 }
 
 async fn table(database: &Database, plan: &Plan, findings: &mut Findings<'_>) {
@@ -164,35 +170,59 @@ async fn current_user(database: &Database) -> Result<String, DbError> {
     database.decode(|| Ok(rows.first().map_or(Ok(None), |row| row.text(0))?.unwrap_or_default()))
 }
 
-async fn own_tables(database: &Database, may_create: bool, findings: &mut Findings<'_>) {
-    match migrate::pending(database).await {
-        Ok([]) => findings.ok("sweepd's own tables are there"),
-        Ok(scripts) => {
-            let sql = Some(scripts.join("\n").trim_end().to_owned());
-            if may_create {
-                let message =
-                    "sweepd's own tables are missing; the first run creates them, or `sweepd migrate`, or run";
-                findings.warning(message, sql);
-            } else {
-                let message = "sweepd's own tables are missing, and `migrate = \"never\"` keeps a run from creating them; `sweepd migrate` creates them, or run";
-                findings.error(message, sql);
-            }
+async fn own_tables(database: &Database, auto: bool, findings: &mut Findings<'_>) {
+    let usable = match migrate::pending(database).await {
+        Ok([]) => Ledger::rehearse(database).await,
+        Ok(scripts) => return missing_tables(database, scripts, auto, findings).await,
+        Err(error) => Err(error),
+    };
+    match usable {
+        Ok(()) => findings.ok("sweepd's own tables are there"),
+        Err(error) if error.trouble == Trouble::Privilege => {
+            let user = current_user(database).await.unwrap_or_default();
+            let message = "this user may not use sweepd's own tables; have their owner (who creates them with `sweepd migrate`, where they are missing) run";
+            findings.error(message, Some(ledger_sql::grants(database.engine(), database.schema(), &user)));
         }
         Err(error) => findings.error(error.to_string(), None),
     }
 }
 
+async fn missing_tables(database: &Database, scripts: &[&str], auto: bool, findings: &mut Findings<'_>) {
+    let why = match may_create(database).await {
+        Err(error) => return findings.error(error.to_string(), None),
+        Ok(true) if auto => {
+            let message = "sweepd's own tables are missing; the first run creates them (`sweepd migrate` does it now, with `--dry-run` it prints the SQL)";
+            return findings.warning(message, None);
+        }
+        Ok(_) if !auto => "`migrate = \"never\"` keeps a run from creating them",
+        Ok(_) => "this user may not create them",
+    };
+    let sql = scripts.join("\n").trim_end().to_owned();
+    findings.error(format!("sweepd's own tables are missing, and {why}; have somebody who may run"), Some(sql));
+}
+
+async fn may_create(database: &Database) -> Result<bool, DbError> {
+    let rows = database.read(introspect::may_create(database.engine())).await?;
+    database.decode(|| Ok(rows.first().map_or(Ok(None), |row| row.int(0))? == Some(1)))
+}
+
 async fn audit_log(session: &Session, database: &Database, findings: &mut Findings<'_>) {
-    match AuditLog::find(database, &session.config.audit).await {
-        Ok(None) => findings.ok("audit rows are turned off"),
+    let log = match AuditLog::find(database, &session.config.audit).await {
+        Ok(None) => return findings.ok("audit rows are turned off"),
+        Ok(Some(Ok(log))) => log,
         Ok(Some(Err(unavailable))) => {
             let sql = unavailable.sql().map(|sql| sql.trim_end().to_owned());
-            findings.warning(unavailable.to_string(), sql);
+            return findings.warning(unavailable.to_string(), sql);
         }
-        Ok(Some(Ok(log))) => match log.rehearse(database, session.clock.now()).await {
-            Ok(()) => findings.ok(format!("audit rows can be written to {}", log.table())),
-            Err(error) => findings.warning(format!("no audit row can be written: {error}"), None),
-        },
-        Err(error) => findings.error(error.to_string(), None),
+        Err(error) => return findings.error(error.to_string(), None),
+    };
+    match log.rehearse(database, session.clock.now()).await {
+        Ok(()) => findings.ok(format!("audit rows can be written to {}", log.table())),
+        Err(error) if error.trouble == Trouble::Privilege => {
+            let user = current_user(database).await.unwrap_or_default();
+            let message = format!("this user may not write audit rows to {}; have its owner run", log.table());
+            findings.warning(message, Some(audit_sql::grant(database.engine(), log.table(), &user)));
+        }
+        Err(error) => findings.warning(format!("no audit row can be written: {error}"), None),
     }
 }

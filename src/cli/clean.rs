@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{Exit, Failure, Session, output, stats};
 use crate::job::Job;
 use crate::lifecycle::Lifecycle;
-use crate::report::{Outcome, Report, RunId, Trigger};
+use crate::report::{Outcome, Report, RunId, Trigger, rfc3339};
 use crate::sweep::stats::{DryRun, Stats};
 use crate::sweep::{Answer, Progress, Request};
 use crate::telemetry::Level;
@@ -112,7 +112,8 @@ fn print_dry_run(found: &DryRun) {
     let plan = &found.plan;
     let rows = output::rows(found.expired);
     output::line(format!("{}: {rows} of {} would be deleted", found.job, plan.table));
-    output::line(format!("  expired  {} ({}) at or before {}", plan.column, plan.encoding, found.cutoff.to_rfc3339()));
+    output::line(format!("  expired  at or before {}", rfc3339(found.cutoff)));
+    output::line(format!("  column   {} ({}): {}", plan.column, plan.encoding, plan.mode));
     output::line(format!("  order    {}: {}", plan.order, plan.why));
     output::line(format!("  batch    {}", plan.sql));
 }
@@ -228,10 +229,11 @@ fn print(reports: &[Report], active: Option<(&str, RunId)>, statistics: Option<&
     }
 }
 
-/// How many had expired is known when nothing was left, and at least the deleted ones otherwise.
+/// How many had expired is known when nothing was left, and otherwise only that it was at least what was deleted.
 fn row(report: &Report) -> Vec<String> {
-    let expired = match report.outcome {
-        Some(Outcome::Completed) => report.deleted_count.to_string(),
+    let expired = match (report.outcome, report.deleted_count) {
+        (Some(Outcome::Completed), deleted) => deleted.to_string(),
+        (_, 0) => "-".to_owned(),
         _ => format!(">= {}", report.deleted_count),
     };
     let mut cells = output::report_row(report);

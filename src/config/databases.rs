@@ -55,7 +55,7 @@ pub(super) fn read(root: &mut Section<'_>, environment: &Environment) -> Databas
         }
         let other = database(&mut section, None);
         if matches!(other, Entry::Absent) {
-            section.problem("url", "is missing; give it, or url_file");
+            section.missing("url", "; give it, or url_file");
         }
         section.finish();
         databases.entry(name).or_insert(other);
@@ -116,6 +116,12 @@ fn from_file(section: &mut Section<'_>, path: &Path) -> Option<Source> {
     match (read, text.trim()) {
         (Err(error), _) => section.problem("url_file", format!("cannot read the file{shown}: {error}")),
         (Ok(_), "") => section.problem("url_file", format!("the file{shown} is empty; expected a database URL")),
+        (Ok(_), url) if url.contains('\n') => {
+            section.problem(
+                "url_file",
+                format!("the file{shown} has several lines; it has to hold a database URL, and nothing else"),
+            );
+        }
         (Ok(_), url) => {
             let origin = Some("url_file".to_owned());
             return Some(Source { key: "url_file", place: None, origin, text: url.to_owned() });

@@ -19,6 +19,8 @@ pub(super) struct Problem {
     place: Place,
     key: String,
     message: String,
+    /// Whether the key should be there and is not.
+    missing: bool,
 }
 
 /// Where something was written.
@@ -36,7 +38,16 @@ pub(super) enum Place {
 
 impl Problem {
     pub(super) fn new(place: Place, key: impl fmt::Display, message: impl fmt::Display) -> Self {
-        Self { place, key: key.to_string(), message: message.to_string() }
+        Self { place, key: key.to_string(), message: message.to_string(), missing: false }
+    }
+
+    pub(super) fn missing(place: Place, key: impl fmt::Display, hint: impl fmt::Display) -> Self {
+        Self { missing: true, ..Self::new(place, key, format!("is missing{hint}")) }
+    }
+
+    /// Whether it says that `key` is missing.
+    pub(super) fn misses(&self, key: &impl ToString) -> bool {
+        self.missing && self.key == key.to_string()
     }
 
     fn write(&self, file: Option<&Path>, f: &mut fmt::Formatter<'_>) -> fmt::Result {

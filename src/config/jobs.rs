@@ -111,7 +111,7 @@ fn schedule(section: &mut Section<'_>, shared: &Shared) -> Option<Schedule> {
     let zone = section.parsed("timezone", ZONES, Zone::parse).unwrap_or_else(|| shared.zone.clone());
     section.derive("timezone", Some(zone.name().to_owned().to_toml()), "schedule.timezone");
     if !section.has("schedule") {
-        section.problem("schedule", format!("is missing; expected {SCHEDULES}"));
+        section.missing("schedule", format!("; expected {SCHEDULES}"));
     }
     section.parsed("schedule", SCHEDULES, |text| Schedule::parse(text, zone))
 }

@@ -74,7 +74,7 @@ fn require(section: &mut Section<'_>) {
     }
     if !NEEDED.into_iter().any(|key| section.has(key)) {
         let presets = PRESETS.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ");
-        section.problem("preset", format!("is missing; accepted: {presets}; or give table, expires_at and encoding"));
+        section.missing("preset", format!("; accepted: {presets}; or give table, expires_at and encoding"));
         return;
     }
     for key in NEEDED.into_iter().filter(|key| !section.has(key)).collect::<Vec<_>>() {
@@ -83,7 +83,7 @@ fn require(section: &mut Section<'_>) {
             "table" => "the name of the table with the sessions".to_owned(),
             _ => "the name of the column with the expiry, or the last use".to_owned(),
         };
-        section.problem(key, format!("is missing, and there is no preset; {accepted}"));
+        section.missing(key, format!(", and there is no preset; {accepted}"));
     }
 }
 
@@ -135,9 +135,8 @@ fn encodings(section: &mut Section<'_>, written: &Written, base: Option<&Layout>
 /// A preset that could not be laid out may have known the zone.
 fn zone_missing(section: &mut Section<'_>, encoding: &str, preset_unknown: bool) {
     if !section.has("writer_timezone") && !preset_unknown {
-        let message =
-            format!("is missing: {encoding:?} stores times without a zone; say which zone they are in, {ZONES}");
-        section.problem("writer_timezone", message);
+        let hint = format!(": {encoding:?} stores times without a zone; say which zone they are in, {ZONES}");
+        section.missing("writer_timezone", hint);
     }
 }
 
@@ -152,7 +151,7 @@ fn mode(section: &mut Section<'_>, written: &Written, base: Option<&Layout>) -> 
         (true, Some(lifetime), _) | (true, None, Some(Mode::LastSeen(lifetime))) => Some(Mode::LastSeen(lifetime)),
         (true, None, _) => {
             if !section.has("lifetime") {
-                section.problem("lifetime", "is missing: mode \"last-seen\" needs it; a duration such as \"30d\"");
+                section.missing("lifetime", ": mode \"last-seen\" needs it; a duration such as \"30d\"");
             }
             None
         }

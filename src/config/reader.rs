@@ -108,6 +108,13 @@ impl<'r> Section<'r> {
         self.problem_at(place, &path, message);
     }
 
+    /// A key that should be there and is not; `hint` goes on after "is missing".
+    pub(super) fn missing(&mut self, key: &str, hint: impl Display) {
+        let path = self.path.child(key);
+        let place = self.reader.place(&path);
+        self.reader.problems.push(Problem::missing(place, &path, hint));
+    }
+
     pub(super) fn problem_at(&mut self, place: Place, path: &KeyPath, message: impl Display) {
         self.reader.problems.push(Problem::new(place, path, message));
     }
@@ -192,9 +199,18 @@ impl<'r> Section<'r> {
             let message = if self.later.contains(&key.as_str()) {
                 "is not supported by this version of sweepd".to_owned()
             } else {
+                self.not_missing_but_misspelled(&key);
                 self.unknown(&key)
             };
             self.problem(&key, message);
+        }
+    }
+
+    /// `schedul` is one error, not two.
+    fn not_missing_but_misspelled(&mut self, key: &str) {
+        if let Some(meant) = nearest(key, self.known.iter().map(String::as_str)) {
+            let meant = self.path.child(meant);
+            self.reader.problems.retain(|problem| !problem.misses(&meant));
         }
     }
 

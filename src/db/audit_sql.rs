@@ -38,6 +38,12 @@ pub fn insert(engine: Engine, table: &TableName, cells: &[Cell]) -> Statement {
         .push(")")
 }
 
+/// The statement that lets `user` write audit rows.
+#[must_use]
+pub fn grant(engine: Engine, table: &TableName, user: &str) -> String {
+    format!("GRANT SELECT, INSERT ON {} TO {user};", super::quote_table(engine, table))
+}
+
 /// Selects the storage class of a value of a column (`SQLite`), to write the same way as the application.
 #[must_use]
 pub fn storage_class(table: &TableName, column: &str) -> Statement {

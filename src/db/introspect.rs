@@ -2,13 +2,18 @@
 
 use super::{Column, Database, DbError, DecodeError, Engine, Row, Statement, Table, TableKind, TableName};
 
-/// Selects the server's version and the connection's own schema.
+/// Selects the server's version and the connection's own schema: the first on the search path that is not sweepd's,
+/// which a role called `sweepd` has first.
 #[must_use]
 pub fn identity(engine: Engine) -> Statement {
     Statement::text(
         engine,
         match engine {
-            Engine::Postgres => "SELECT current_setting('server_version'), current_schema()::text",
+            Engine::Postgres => {
+                "SELECT current_setting('server_version'), (SELECT name::text \
+                 FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (name, position) \
+                 WHERE name <> 'sweepd' ORDER BY position LIMIT 1)"
+            }
             Engine::MySql => "SELECT VERSION(), DATABASE()",
             Engine::Sqlite => "SELECT sqlite_version(), 'main'",
         },
@@ -37,6 +42,23 @@ pub fn current_user(engine: Engine) -> Statement {
             Engine::Postgres => "SELECT quote_ident(current_user)",
             Engine::MySql => "SELECT CONCAT('`', REPLACE(CURRENT_USER(), '@', '`@`'), '`')",
             Engine::Sqlite => "SELECT ''",
+        },
+    )
+}
+
+/// Selects whether this user may create sweepd's own tables. `MySQL` keeps its privileges on databases as patterns.
+#[must_use]
+pub fn may_create(engine: Engine) -> Statement {
+    Statement::text(
+        engine,
+        match engine {
+            Engine::Postgres => "SELECT has_database_privilege(current_database(), 'CREATE')::int::bigint",
+            Engine::MySql => {
+                "SELECT EXISTS (SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'CREATE') OR \
+                 EXISTS (SELECT 1 FROM information_schema.SCHEMA_PRIVILEGES \
+                 WHERE PRIVILEGE_TYPE = 'CREATE' AND DATABASE() LIKE TABLE_SCHEMA)"
+            }
+            Engine::Sqlite => "SELECT 1",
         },
     )
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{Engine, Statement};
+use super::{Engine, Statement, quote};
 use crate::report::{Outcome, RunId, StoppedBy, SweepOrder, Trigger};
 
 /// A run that is about to be claimed, or skipped.
@@ -44,6 +44,28 @@ pub fn own_table(engine: Engine, name: &str) -> String {
         Engine::Postgres => format!("sweepd.{name}"),
         Engine::MySql | Engine::Sqlite => format!("sweepd_{name}"),
     }
+}
+
+/// Statements that change nothing, but only for who may keep the ledger.
+#[must_use]
+pub fn touch_nothing(engine: Engine) -> [Statement; 2] {
+    let run = own_table(engine, "run");
+    let insert = format!("INSERT INTO {run} (id) SELECT id FROM {run} WHERE 1 = 0");
+    let update = format!("UPDATE {run} SET batches = batches WHERE 1 = 0");
+    [insert, update].map(|sql| Statement::text(engine, &sql))
+}
+
+/// The statements that let `user` keep the ledger in `schema` (on `PostgreSQL` it has its own), one a line.
+#[must_use]
+pub fn grants(engine: Engine, schema: &str, user: &str) -> String {
+    let (run, migration) = (own_table(engine, "run"), own_table(engine, "migration"));
+    let (before, schema) = match engine {
+        Engine::Postgres => (format!("GRANT USAGE ON SCHEMA sweepd TO {user};\n"), String::new()),
+        Engine::MySql | Engine::Sqlite => (String::new(), format!("{}.", quote(engine, schema))),
+    };
+    format!(
+        "{before}GRANT SELECT ON {schema}{migration} TO {user};\nGRANT SELECT, INSERT, UPDATE ON {schema}{run} TO {user};"
+    )
 }
 
 /// Inserts a running run; changes no row when its instant is taken or another run of the job is active.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{AssertSqlSafe, Executor as _, MySqlPool, PgPool, SqlitePool};
+use sqlx::{
+    AssertSqlSafe, Connection as _, Executor as _, MySqlConnection, MySqlPool, PgConnection, PgPool, SqlitePool,
+};
 
 use super::transaction::Inner;
 use super::{ConnectOptions, Engine, Settings, with_driver};
@@ -32,6 +34,21 @@ impl Pool {
             Self::Postgres(pool) => pool.begin_with(begin).await.map(Inner::Postgres),
             Self::MySql(pool) => pool.begin_with(begin).await.map(Inner::MySql),
             Self::Sqlite(pool) => pool.begin_with(begin).await.map(Inner::Sqlite),
+        }
+    }
+
+    /// What a server answers that takes no connection: the pool would go on trying until its timeout, and then not say
+    /// why. Waits for ever when there is no such answer.
+    pub(super) async fn refusal(settings: &Settings) -> sqlx::Error {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let answer = match settings.url.options() {
+            ConnectOptions::Postgres(to) => PgConnection::connect_with(to).await.map(drop),
+            ConnectOptions::MySql(to) => MySqlConnection::connect_with(to).await.map(drop),
+            ConnectOptions::Sqlite(_) => Ok(()),
+        };
+        match answer {
+            Err(error) => error,
+            Ok(()) => std::future::pending().await,
         }
     }
 

@@ -107,7 +107,10 @@ impl<'a> Batches<'a> {
                     trouble = Trying::default();
                     walk.advance(step);
                 }
-                Tried::Failed(error) => trouble.wait(self, error).await?,
+                Tried::Failed(error) => {
+                    trouble.wait(self, error).await?;
+                    self.recount().await?;
+                }
             }
         }
         Ok(self.left_locked.then_some(StoppedBy::LockedRows))
@@ -169,6 +172,13 @@ impl<'a> Batches<'a> {
         self.run.progress.send_replace(self.progress);
         debug!(job = %self.run.spec.job, run = %self.run.id, deleted, ?took, size = self.pace.size(), "batch");
         self.due = self.pace.after(took, deleted);
+    }
+
+    /// The answer to a COMMIT may have been lost: the ledger knows whether the batch counts.
+    async fn recount(&mut self) -> Result<(), DbError> {
+        let run = self.run;
+        (self.progress.deleted, self.progress.batches) = retry(run.stop, || run.ledger.counted(run.id)).await?;
+        Ok(())
     }
 
     async fn pause(&mut self, time: Duration, reason: Throttle) {

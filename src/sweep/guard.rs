@@ -6,7 +6,7 @@ use super::{Error, Spec};
 use crate::clock::Clock;
 use crate::db::expiry_sql::Expiry;
 use crate::db::sweep_sql::Target;
-use crate::db::{Database, Encoding, Engine, Mode, Table, TableKind, introspect};
+use crate::db::{Database, Encoding, Engine, Table, TableKind, introspect};
 use crate::report::rfc3339;
 
 /// How many values are looked at to judge the encoding.
@@ -236,13 +236,4 @@ async fn check_connection_zone(database: &Database, target: &Target) -> Result<(
         target.table.name,
         zone.unwrap_or_default()
     )))
-}
-
-/// What to say of the mode, for people.
-#[must_use]
-pub fn mode_in_words(mode: Mode) -> String {
-    match mode {
-        Mode::Expires => "the end of the session".to_owned(),
-        Mode::LastSeen(lifetime) => format!("the last use, expired after {}", humantime::format_duration(lifetime)),
-    }
 }

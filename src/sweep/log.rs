@@ -1,6 +1,7 @@
 //! The result line of a run.
 
 use crate::report::{Outcome, Report};
+use crate::telemetry::RESULTS;
 
 /// The result line of a run.
 pub fn log(report: &Report) {
@@ -8,8 +9,9 @@ pub fn log(report: &Report) {
     let stopped_by = report.stopped_by.map(tracing::field::display);
     let order = report.order.map(tracing::field::display);
     macro_rules! line {
-        ($level:ident, $($message:tt)+) => {
+        ($target:expr, $level:ident, $($message:tt)+) => {
             tracing::$level!(
+                target: $target,
                 job = %report.job,
                 run = %report.run_id,
                 trigger = %report.trigger,
@@ -24,9 +26,9 @@ pub fn log(report: &Report) {
         };
     }
     match (report.outcome, &report.error) {
-        (Some(Outcome::Failed), Some(error)) => line!(error, "run failed: {error}"),
-        (Some(Outcome::Interrupted), _) => line!(warn, "run was found dead and closed"),
-        (Some(Outcome::Partial), _) => line!(warn, "run ended early; the rest is left for the next run"),
-        _ => line!(info, "run ended"),
+        (Some(Outcome::Failed), Some(error)) => line!(RESULTS, error, "run failed: {error}"),
+        (Some(Outcome::Interrupted), _) => line!(module_path!(), warn, "run was found dead and closed"),
+        (Some(Outcome::Partial), _) => line!(RESULTS, warn, "run ended early; the rest is left for the next run"),
+        _ => line!(RESULTS, info, "run ended"),
     }
 }

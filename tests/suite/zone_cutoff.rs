@@ -107,7 +107,7 @@ fn an_unknown_zone_is_answered_with_the_nearest() {
     for (name, near) in [("Europe/Pari", "Europe/Paris"), ("europe/paris", "Europe/Paris"), ("Tokyo", "Asia/Tokyo")] {
         let error = Zone::parse(name).expect_err("no such zone");
         assert_eq!(error.suggestion.as_deref(), Some(near));
-        assert!(error.to_string().contains(&format!("unknown time zone {name:?}, did you mean {near:?}?")));
+        assert!(error.to_string().contains(&format!("(did you mean {near:?}?)")));
     }
     assert_eq!(Zone::parse("xyzzyx").expect_err("no such zone").suggestion, None);
 }
