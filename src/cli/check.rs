@@ -6,11 +6,13 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session, output};
 use crate::audit::AuditLog;
-use crate::db::{Database, DbError, Purpose, Trouble, audit_sql, introspect, ledger_sql, migrate};
+use crate::db::{
+    Database, DbError, Purpose, TableName, Trouble, audit_sql, introspect, ledger_sql, migrate, sweep_sql,
+};
 use crate::job::Job;
 use crate::ledger::Ledger;
 use crate::report::rfc3339;
-use crate::sweep::plan::Plan;
+use crate::sweep::{self, plan::Plan};
 use crate::telemetry::Level;
 
 #[derive(Debug, clap::Args)]
@@ -115,6 +117,9 @@ async fn check(session: &Session, job: &Job, findings: &mut Findings<'_>) {
     let plan = sweeper.plan(&database, &job.spec).await;
     match &plan {
         Ok(plan) => table(&database, plan, findings).await,
+        Err(sweep::Error::Database(error)) if error.trouble == Trouble::Privilege => {
+            may_not_sweep(&database, &job.spec.layout.table, findings).await;
+        }
         Err(error) => findings.error(error.to_string(), None),
     }
     own_tables(&database, sweeper.migrate, findings).await;
@@ -149,13 +154,16 @@ async fn table(database: &Database, plan: &Plan, findings: &mut Findings<'_>) {
     }
     match may_delete(database, plan).await {
         Ok(()) => findings.ok(format!("this user may delete from {}", table.name)),
-        Err(error) if error.trouble == Trouble::Privilege => {
-            let user = current_user(database).await.unwrap_or_default();
-            let message = format!("this user may not delete from {}; have its owner run", table.name);
-            findings.error(message, Some(format!("{};", plan.target.grant(&user))));
-        }
+        Err(error) if error.trouble == Trouble::Privilege => may_not_sweep(database, &table.name, findings).await,
         Err(error) => findings.error(error.to_string(), None),
     }
+}
+
+async fn may_not_sweep(database: &Database, table: &TableName, findings: &mut Findings<'_>) {
+    let user = current_user(database).await.unwrap_or_default();
+    let table = database.qualify(table);
+    let message = format!("this user may not read and delete rows of {table}; have its owner run");
+    findings.error(message, Some(sweep_sql::grant(database.engine(), &table, &user)));
 }
 
 /// Deletes nothing: the database looks at the privilege first.

@@ -50,7 +50,8 @@ pub fn own_table(engine: Engine, name: &str) -> String {
 #[must_use]
 pub fn touch_nothing(engine: Engine) -> [Statement; 2] {
     let run = own_table(engine, "run");
-    let insert = format!("INSERT INTO {run} (id) SELECT id FROM {run} WHERE 1 = 0");
+    let columns = "id, target, job, triggered_by, state, host, started_at, heartbeat_at";
+    let insert = format!("INSERT INTO {run} ({columns}) SELECT {columns} FROM {run} WHERE 1 = 0");
     let update = format!("UPDATE {run} SET batches = batches WHERE 1 = 0");
     [insert, update].map(|sql| Statement::text(engine, &sql))
 }

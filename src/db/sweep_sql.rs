@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::expiry_sql::Expiry;
-use super::{Engine, Param, Statement, Table};
+use super::{Engine, Param, Statement, Table, TableName};
 
 /// A table to sweep.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +35,12 @@ pub struct Stretch {
     pub after: Option<Position>,
     /// Inclusive end (for blocks: exclusive).
     pub upto: Option<Position>,
+}
+
+/// The statement that lets `user` sweep a table.
+#[must_use]
+pub fn grant(engine: Engine, table: &TableName, user: &str) -> String {
+    format!("GRANT SELECT, DELETE ON {} TO {user};", super::quote_table(engine, table))
 }
 
 impl Target {
@@ -108,13 +114,6 @@ impl Target {
     #[must_use]
     pub fn delete_nothing(&self) -> Statement {
         self.start("DELETE FROM ").table(&self.table.name).push(" WHERE 1 = 0")
-    }
-
-    /// The statement that lets `user` sweep the table.
-    #[must_use]
-    pub fn grant(&self, user: &str) -> String {
-        let table = super::quote_table(self.expiry.engine, &self.table.name);
-        format!("GRANT SELECT, DELETE ON {table} TO {user}")
     }
 
     /// Counts what has expired at `cutoff`, exactly.

@@ -116,6 +116,12 @@ fn a_bad_input_is_named_with_its_line_its_key_and_what_is_accepted() {
 }
 
 #[test]
+fn a_misspelled_key_is_not_missing_too() {
+    let errors = refusal("[jobs.a]\nschedul = \"hourly\"\npreset = \"django\"");
+    assert!(errors.contains("(did you mean \"schedule\"?)") && !errors.contains("is missing"), "{errors}");
+}
+
+#[test]
 fn all_errors_come_at_once_in_the_order_of_the_file() {
     let errors =
         refusal("[log]\nlevel = 3\nformat = \"jsn\"\n[daemon]\nheartbeet = \"1s\"\n[schedule]\ntimezone = 5\n");

@@ -12,6 +12,7 @@ mod logs;
 mod oneshot;
 mod prisma;
 mod prisma_e2e;
+mod privileges;
 mod process;
 mod schedule_cases;
 mod schedule_properties;
