@@ -7,6 +7,7 @@ mod demo;
 mod history;
 mod migrate;
 mod output;
+mod progress;
 mod run;
 mod schedule;
 mod stats;
@@ -115,13 +116,19 @@ struct Session {
 }
 
 impl Session {
-    /// Loads the configuration and starts to log; on the console from `console` up, or from the configured level.
+    /// Loads the configuration for a command that only looks: it logs to the console, from `console` up, and to no file.
     fn open(path: Option<&Path>, console: Level) -> Result<Self, Failure> {
-        Self::start(load(path)?, Some(console))
+        let config = load(path)?;
+        let settings = telemetry::Settings { directory: None, ..config.log.clone() };
+        Self::with(config, telemetry::start(&settings, Some(console))?)
     }
 
     fn start(config: Config, console: Option<Level>) -> Result<Self, Failure> {
         let log = telemetry::start(&config.log, console)?;
+        Self::with(config, log)
+    }
+
+    fn with(config: Config, log: Guard) -> Result<Self, Failure> {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
@@ -151,7 +158,21 @@ impl Session {
 fn load(path: Option<&Path>) -> Result<Config, Failure> {
     let directory = std::env::current_dir()?;
     let loaded = Config::load(path, &Environment::from_process(), &directory);
-    loaded.map_err(|errors: ConfigErrors| Failure::usage(errors.to_string()))
+    usable(loaded)
+}
+
+/// A configuration that is valid, and whose schedules still have instants to come.
+fn usable(loaded: Result<Config, ConfigErrors>) -> Result<Config, Failure> {
+    let config = loaded.map_err(|errors| Failure::usage(errors.to_string()))?;
+    let now = Clock::system().now();
+    let over = |job: &&Job| job.enabled && !job.schedule.is_manual() && job.schedule.next_after(now).is_none();
+    match config.jobs.iter().find(over) {
+        None => Ok(config),
+        Some(job) => Err(Failure::usage(format!(
+            "jobs.{}.schedule: {} has no instant within the next ten years; write \"manual\" for a job that the timer never fires",
+            job.spec.job, job.schedule
+        ))),
+    }
 }
 
 impl Cli {

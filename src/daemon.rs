@@ -67,6 +67,7 @@ pub fn sweeper(config: &Config, job: &Job, clock: &Clock) -> Sweeper {
         audit: config.audit.clone(),
         heartbeat: config.daemon.heartbeat,
         stale_after: config.daemon.stale_after,
+        grace: config.daemon.shutdown_timeout / 2,
         host: host(),
         clock: clock.clone(),
     }
@@ -86,9 +87,6 @@ fn scheduled(at: chrono::DateTime<chrono::Utc>) -> Request {
 fn announce(config: &Config, timer: &Timer, clock: &Clock) {
     for job in &config.jobs {
         let next = job.schedule.next_after(clock.now()).filter(|_| job.enabled);
-        if next.is_none() && job.enabled && !job.schedule.is_manual() {
-            warn!(job = %job.spec.job, "no instant of its schedule comes within ten years");
-        }
         let next = next.map_or_else(|| "never by itself".to_owned(), rfc3339);
         info!(job = %job.spec.job, enabled = job.enabled, next, "{}", job.schedule.describe());
     }

@@ -29,6 +29,9 @@ pub use table::{Column, NameError, Table, TableKind, TableName, identifier};
 pub use transaction::{Purpose, Transaction};
 pub use url::{ConnectOptions, DatabaseUrl, Engine, UrlError};
 
+/// How much longer than the database itself we wait for the end of a statement before we take the connection for dead.
+const MARGIN: Duration = Duration::from_secs(5);
+
 /// How to connect.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -76,6 +79,18 @@ macro_rules! with_driver {
     };
 }
 use with_driver;
+
+/// Ends work whose answer does not come: a host that has gone away says nothing, and TCP waits for many minutes.
+async fn within<T>(
+    limit: Option<Duration>,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let Some(limit) = limit else { return work.await };
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        let seconds = limit.as_secs();
+        Err(std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer for {seconds} s")).into())
+    })
+}
 
 impl Database {
     /// Connects, and asks the server who it is.
@@ -144,8 +159,10 @@ impl Database {
     /// # Errors
     /// When there is no connection to be had.
     pub async fn begin(&self, purpose: Purpose) -> Result<Transaction, DbError> {
-        let inner = self.pool.begin(self.begin_sql(purpose)).await.map_err(|error| self.error(&error))?;
-        Ok(Transaction { inner, location: self.location.clone() })
+        let limit = (purpose != Purpose::Count).then_some(self.timeouts.1 + MARGIN);
+        let begin = within(limit, self.pool.begin(self.begin_sql(purpose)));
+        let inner = begin.await.map_err(|error| self.error(&error))?;
+        Ok(Transaction { inner, location: self.location.clone(), limit })
     }
 
     /// Reads rows in a transaction of its own: a proxy that pools by transaction keeps the statement together.
@@ -153,7 +170,19 @@ impl Database {
     /// # Errors
     /// Those of the database.
     pub async fn read(&self, statement: Statement) -> Result<Vec<Row>, DbError> {
-        let mut transaction = self.begin(Purpose::Read).await?;
+        self.read_for(Purpose::Read, statement).await
+    }
+
+    /// The same for a statement that reads a whole table, and may take its time.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn count(&self, statement: Statement) -> Result<Vec<Row>, DbError> {
+        self.read_for(Purpose::Count, statement).await
+    }
+
+    async fn read_for(&self, purpose: Purpose, statement: Statement) -> Result<Vec<Row>, DbError> {
+        let mut transaction = self.begin(purpose).await?;
         let rows = transaction.fetch(statement).await?;
         transaction.commit().await?;
         Ok(rows)
@@ -186,9 +215,10 @@ impl Database {
         read().map_err(|error| DbError::other(&self.location, error.to_string()))
     }
 
-    /// Ends all connections: one that sat idle through the night is half-open when it is needed.
+    /// Ends all connections: one that sat idle through the night is half-open when it is needed. One that does not
+    /// answer is left to the system.
     pub async fn close(&self) {
-        self.pool.close().await;
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.pool.close()).await;
     }
 
     fn error(&self, error: &sqlx::Error) -> DbError {
@@ -197,17 +227,34 @@ impl Database {
 
     fn begin_sql(&self, purpose: Purpose) -> String {
         let (lock, statement) = (self.timeouts.0.as_millis(), self.timeouts.1.as_millis());
+        let locks = format!("SET LOCAL lock_timeout = {lock}");
+        let times = format!("{locks}; SET LOCAL statement_timeout = {statement}");
         match (self.engine(), purpose) {
-            (Engine::Postgres, Purpose::Read) => "BEGIN READ ONLY".to_owned(),
-            (Engine::Postgres, Purpose::Write) => format!("BEGIN; SET LOCAL lock_timeout = {lock}"),
+            (Engine::Postgres, Purpose::Read) => format!("BEGIN READ ONLY; {times}"),
+            (Engine::Postgres, Purpose::Count) => format!("BEGIN READ ONLY; {locks}"),
+            (Engine::Postgres, Purpose::Write) => format!("BEGIN; {locks}"),
             (Engine::Postgres, Purpose::Batch) => format!(
-                "BEGIN; SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}; \
-                 SET LOCAL idle_in_transaction_session_timeout = {statement}; SET LOCAL synchronous_commit = off"
+                "BEGIN; {times}; SET LOCAL idle_in_transaction_session_timeout = {statement}; \
+                 SET LOCAL synchronous_commit = off"
             ),
-            (Engine::MySql, Purpose::Read) => "START TRANSACTION READ ONLY".to_owned(),
-            (Engine::MySql, _) => "START TRANSACTION".to_owned(),
-            (Engine::Sqlite, Purpose::Read) => "BEGIN".to_owned(),
-            (Engine::Sqlite, _) => "BEGIN IMMEDIATE".to_owned(),
+            (Engine::MySql, Purpose::Read) => format!("{}START TRANSACTION READ ONLY", self.mysql_limit(statement)),
+            (Engine::MySql, Purpose::Count) => format!("{}START TRANSACTION READ ONLY", self.mysql_limit(0)),
+            (Engine::MySql, Purpose::Write) => format!("{}START TRANSACTION", self.mysql_limit(0)),
+            (Engine::MySql, Purpose::Batch) => format!("{}START TRANSACTION", self.mysql_limit(statement)),
+            (Engine::Sqlite, Purpose::Read | Purpose::Count) => "BEGIN".to_owned(),
+            (Engine::Sqlite, Purpose::Write | Purpose::Batch) => "BEGIN IMMEDIATE".to_owned(),
+        }
+    }
+
+    /// How long a statement may take; 0 is without limit. `MySQL` limits only what reads, `MariaDB` everything.
+    fn mysql_limit(&self, millis: u128) -> String {
+        match &self.version {
+            // Before the server has said what it is.
+            version if version.text.is_empty() => String::new(),
+            version if version.mariadb => {
+                format!("SET SESSION max_statement_time = {}.{:03}; ", millis / 1000, millis % 1000)
+            }
+            _ => format!("SET SESSION max_execution_time = {millis}; "),
         }
     }
 }

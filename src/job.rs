@@ -99,7 +99,11 @@ impl Worker {
     async fn watch_over(&mut self) -> Option<Request> {
         let mut pause = Duration::from_secs(1);
         loop {
-            match self.sweeper.recover(&self.spec).await {
+            let found = tokio::select! {
+                () = self.stop.cancelled() => return None,
+                found = self.sweeper.recover(&self.spec) => found,
+            };
+            match found {
                 Ok(Found::Nobody) => return None,
                 Ok(Found::Alive) => pause = self.sweeper.stale_after,
                 Ok(Found::Dead(report)) => {
@@ -129,23 +133,31 @@ impl Worker {
             tokio::select! {
                 answer = &mut run => break answer,
                 Some(other) = self.requests.recv() => {
-                    let skip = skip(Arc::clone(&self.spec), self.sweeper.clone(), other);
-                    self.tasks.spawn(skip);
+                    self.tasks.spawn(self.skip(other));
                 }
             }
         };
         match answer {
             Some(Answer::Active(run)) => {
-                info!(job = %self.spec.job, %run, "another process is running this job");
-                skip(Arc::clone(&self.spec), self.sweeper.clone(), request).await;
+                info!(job = %self.spec.job, runId = %run, "another process is running this job");
+                self.skip(request).await;
                 Next::WatchOver
             }
             Some(Answer::Answered(run)) => {
-                info!(job = %self.spec.job, %run, "another process answered this instant");
+                info!(job = %self.spec.job, runId = %run, "another process answered this instant");
                 Next::WatchOver
             }
+            Some(Answer::Unfinished(_)) => Next::WatchOver,
             Some(Answer::Ran(_)) | None => Next::Wait,
         }
+    }
+}
+
+impl Worker {
+    /// Records a skipped instant, unless the process stops.
+    fn skip(&self, request: Request) -> impl Future<Output = ()> + Send + 'static {
+        let (spec, sweeper, stop) = (Arc::clone(&self.spec), self.sweeper.clone(), self.stop.clone());
+        async move { stop.run_until_cancelled(skip(&spec, &sweeper, request)).await.unwrap_or_default() }
     }
 }
 
@@ -175,15 +187,15 @@ async fn run(
     Some(sweeper.run(spec, request, stop, &progress).await)
 }
 
-async fn skip(spec: Arc<Spec>, sweeper: Sweeper, request: Request) {
+async fn skip(spec: &Spec, sweeper: &Sweeper, request: Request) {
     let Some(at) = request.scheduled_for else { return };
-    match sweeper.skip(&spec, at).await {
-        Ok(true) => log_skip(&spec, at),
+    match sweeper.skip(spec, at).await {
+        Ok(true) => log_skip(spec, at),
         Ok(false) => {}
         Err(error) => warn!(job = %spec.job, "the skipped instant {at} could not be recorded: {error}"),
     }
 }
 
 fn log_skip(spec: &Spec, at: DateTime<Utc>) {
-    warn!(job = %spec.job, scheduled_for = %crate::report::rfc3339(at), outcome = "skipped", "a run of the job is still active, so this instant is skipped");
+    warn!(job = %spec.job, scheduledFor = %crate::report::rfc3339(at), outcome = "skipped", "a run of the job is still active, so this instant is skipped");
 }

@@ -7,11 +7,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tracing::warn;
 
 use crate::audit::AuditLog;
 use crate::db::ledger_sql::{self, Ending, NewRun};
 use crate::db::{Database, DbError, DecodeError, Purpose, Row, Transaction};
 use crate::report::{Outcome, Report, RunId, SweepOrder};
+
+/// How often a claim is tried while the run that is in its way ends before it can be looked at.
+const CLAIM_TRIES: u32 = 10;
 
 /// The ledger of one database.
 #[derive(Debug, Clone)]
@@ -60,7 +64,7 @@ impl Ledger {
     /// Those of the database.
     pub async fn claim(&self, run: &NewRun) -> Result<Claim, DbError> {
         let mut interrupted = Vec::new();
-        loop {
+        for _ in 0..CLAIM_TRIES {
             if self.database.write(ledger_sql::claim(self.database.engine(), run)).await? == 1 {
                 return Ok(Claim::Won { interrupted });
             }
@@ -74,6 +78,7 @@ impl Ledger {
                 None => {}
             }
         }
+        Err(DbError::other(self.database.location(), "the run could not be claimed: others come and go all the time"))
     }
 
     /// Records that a scheduled instant came while another run was active; false when it was answered already.
@@ -191,15 +196,26 @@ impl Ledger {
         })
     }
 
-    /// Closes a run that was found dead; none when it came back to life or another process closed it.
+    /// Closes a run that was found dead; none when it came back to life or another process closed it. An audit row that
+    /// cannot be written must not keep the job from ever running again.
     async fn interrupt(&self, run: RunId) -> Result<Option<Report>, DbError> {
+        match self.close_dead(run, self.audit.as_ref()).await {
+            Err(error) if self.audit.is_some() && !error.trouble.is_transient() => {
+                warn!(runId = %run, "no audit row was written: {error}");
+                self.close_dead(run, None).await
+            }
+            done => done,
+        }
+    }
+
+    async fn close_dead(&self, run: RunId, audit: Option<&AuditLog>) -> Result<Option<Report>, DbError> {
         let mut transaction = self.database.begin(Purpose::Write).await?;
         let sql = ledger_sql::interrupt(self.database.engine(), run, self.stale_after);
         if transaction.execute(sql).await? == 0 {
             return Ok(None);
         }
         let report = self.report(&mut transaction, run).await?;
-        if let Some(audit) = &self.audit {
+        if let Some(audit) = audit {
             transaction.execute(audit.insert(&report)).await?;
         }
         transaction.commit().await?;

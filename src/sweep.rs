@@ -85,6 +85,9 @@ pub enum Error {
     /// Another process declared this run dead and took its claim.
     #[error("another process took over this run; its last batch was rolled back")]
     ClaimLost,
+    /// The process was asked to stop before there was anything to do.
+    #[error("asked to stop")]
+    Stopped,
 }
 
 impl Error {
@@ -113,6 +116,8 @@ pub struct Request {
 pub enum Answer {
     /// It ran, well or not.
     Ran(Report),
+    /// It ran, but its end could not be written to the ledger: it has to be closed like one that was found dead.
+    Unfinished(Report),
     /// Another run of the job is active.
     Active(RunId),
     /// Another process answered the scheduled instant.
@@ -145,6 +150,8 @@ pub struct Sweeper {
     pub heartbeat: Duration,
     /// When a silent run is dead.
     pub stale_after: Duration,
+    /// How long a batch may go on after a stop was asked for.
+    pub grace: Duration,
     /// This host's name, for the ledger.
     pub host: String,
     /// The time.

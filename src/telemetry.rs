@@ -4,17 +4,22 @@ use std::error::Error;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
+use tracing::field::Field;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_appender::rolling::{self, RollingFileAppender};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The target of the result lines of runs.
 pub const RESULTS: &str = "sweepd::result";
+
+/// What the report of a run holds beside what a person wants to read in a line of text.
+const DETAILS: [&str; 6] = ["scheduledFor", "startedAt", "finishedAt", "cutoff", "host", "error"];
 
 /// How and where to log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +119,20 @@ pub fn start(settings: &Settings, console: Option<Level>) -> Result<Guard, LogEr
     Ok(Guard { _files: guard })
 }
 
+/// Tries whether the log files could be written, and writes nothing.
+///
+/// # Errors
+/// When the directory is there and cannot be written to. One that is missing is created when it is needed.
+pub fn rehearse(settings: &Settings) -> Result<(), LogError> {
+    let Some(directory) = &settings.directory else { return Ok(()) };
+    let Some(existing) = directory.ancestors().find(|path| path.exists()) else { return Ok(()) };
+    let written = rustix::fs::access(existing, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
+    written.map_err(|error| LogError {
+        directory: directory.display().to_string(),
+        reason: std::io::Error::from(error).to_string(),
+    })
+}
+
 fn layer<S, W>(format: Format, writer: W, colours: bool) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
@@ -121,8 +140,16 @@ where
 {
     let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours).with_target(false);
     match format {
-        Format::Text => layer.boxed(),
+        Format::Text => layer.fmt_fields(debug_fn(write_field)).boxed(),
         Format::Json => layer.json().flatten_event(true).boxed(),
+    }
+}
+
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug) -> std::fmt::Result {
+    match field.name() {
+        "message" => write!(writer, "{value:?}"),
+        name if DETAILS.contains(&name) => Ok(()),
+        name => write!(writer, " {name}={value:?}"),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::job::Job;
 use crate::ledger::Ledger;
 use crate::report::rfc3339;
 use crate::sweep::{self, plan::Plan};
-use crate::telemetry::Level;
+use crate::telemetry::{self, Level};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -76,6 +76,7 @@ pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
         }
         found.extend(findings.list);
     }
+    found.extend(log_directory(&session));
     let good = found.iter().all(|finding| finding.level != Severity::Error);
     if args.json {
         let warnings = &session.config.warnings;
@@ -84,6 +85,12 @@ pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
         print(&session, &found);
     }
     Ok(if good { Exit::Done } else { Exit::Failed })
+}
+
+/// The daemon does not start where it cannot write its log.
+fn log_directory(session: &Session) -> Option<Finding> {
+    let error = telemetry::rehearse(&session.config.log).err()?;
+    Some(Finding { job: "log".to_owned(), level: Severity::Error, message: error.to_string(), sql: None })
 }
 
 fn print(session: &Session, found: &[Finding]) {
@@ -133,9 +140,7 @@ fn schedule(session: &Session, job: &Job, findings: &mut Findings<'_>) {
     let next: Vec<_> = next.take(3).map(rfc3339).collect();
     let words = job.schedule.describe();
     match next.as_slice() {
-        [] if job.schedule.is_manual() => findings.ok(format!("runs {words}")),
-        [] => findings
-            .error(format!("would run {words}, but no such instant comes within ten years; change `schedule`"), None),
+        [] => findings.ok(format!("runs {words}")),
         next => findings.ok(format!("runs {words}, next at {}", next.join(", "))),
     }
 }
@@ -144,8 +149,8 @@ async fn table(database: &Database, plan: &Plan, findings: &mut Findings<'_>) {
     let (table, expiry) = (&plan.target.table, &plan.target.expiry);
     findings.ok(format!("{} expires by {:?}, read as {}", table.name, expiry.column, expiry.encoding));
     findings.ok(format!("order {}: {}", plan.order(), plan.why));
-    if !table.has_index_on(&expiry.column) {
-        let sql = migrate::expiry_index(database.engine(), &table.name, &expiry.column);
+    if plan.target.lacks_index() {
+        let sql = migrate::expiry_index(database.engine(), table, &expiry.column);
         let message = format!(
             "no index begins with {:?}, so every run reads the whole table; `sweepd migrate --index` creates one, or run",
             expiry.column
@@ -191,7 +196,7 @@ async fn own_tables(database: &Database, auto: bool, findings: &mut Findings<'_>
             let message = "this user may not use sweepd's own tables; have their owner (who creates them with `sweepd migrate`, where they are missing) run";
             findings.error(message, Some(ledger_sql::grants(database.engine(), database.schema(), &user)));
         }
-        Err(error) => findings.error(error.to_string(), None),
+        Err(error) => findings.error(format!("sweepd's own tables: {error}"), None),
     }
 }
 
@@ -222,7 +227,7 @@ async fn audit_log(session: &Session, database: &Database, findings: &mut Findin
             let sql = unavailable.sql().map(|sql| sql.trim_end().to_owned());
             return findings.warning(unavailable.to_string(), sql);
         }
-        Err(error) => return findings.error(error.to_string(), None),
+        Err(error) => return findings.error(format!("audit rows: {error}"), None),
     };
     match log.rehearse(database, session.clock.now()).await {
         Ok(()) => findings.ok(format!("audit rows can be written to {}", log.table())),

@@ -1,17 +1,15 @@
 //! `sweepd clean`: runs jobs once.
 
-use std::io::IsTerminal as _;
 use std::path::Path;
-use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Failure, Session, output, stats};
+use super::{Exit, Failure, Session, load, output, progress, stats};
 use crate::job::Job;
 use crate::lifecycle::Lifecycle;
-use crate::report::{Outcome, Report, RunId, Trigger, rfc3339};
+use crate::report::{Outcome, Report, Trigger, rfc3339};
 use crate::sweep::stats::{DryRun, Stats};
 use crate::sweep::{Answer, Progress, Request};
 use crate::telemetry::Level;
@@ -35,35 +33,36 @@ pub struct Args {
     pub json: bool,
 }
 
-/// What `clean --json` prints.
+/// What `clean --json` prints: `R` is a report, or what a dry run found.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Summary<'a> {
+struct Summary<'a, R, S> {
     success: bool,
     deleted_count: u64,
     dry_run: bool,
-    runs: &'a [Report],
+    runs: &'a [R],
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    stats: Option<&'a Before>,
+    stats: Option<S>,
 }
 
 #[derive(Debug, Serialize)]
-struct Before {
+struct BeforeAndAfter {
     before: Vec<Stats>,
     after: Vec<Stats>,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct DrySummary<'a> {
-    success: bool,
-    deleted_count: u64,
-    dry_run: bool,
-    jobs: &'a [DryRun],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stats: Option<&'a [Stats]>,
+/// What came of the jobs.
+#[derive(Debug, Default)]
+struct Results {
+    reports: Vec<Report>,
+    /// Why others were not run, or not as they should.
+    problems: Vec<String>,
+    /// Whether a run of a job was active elsewhere.
+    active: bool,
+    /// Jobs that a stop kept from running.
+    left: Vec<String>,
 }
 
 pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
@@ -72,160 +71,158 @@ pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
         1 => Level::Info,
         _ => Level::Debug,
     };
-    let session = Session::open(path, console)?;
+    let session = Session::start(load(path)?, Some(console))?;
     let jobs = session.jobs(&args.jobs)?;
+    if jobs.is_empty() && !args.json {
+        output::line("No job is enabled.");
+        return Ok(Exit::Done);
+    }
     if args.dry_run {
-        return dry_run(&session, &jobs, &args).await;
+        return Ok(dry_run(&session, &jobs, &args).await);
     }
     let mut lifecycle = Lifecycle::install()?;
     let stop = lifecycle.stop.clone();
     let work = clean(&session, &jobs, &args, &stop);
-    lifecycle.supervise(work).await.unwrap_or_else(|| {
-        Err(Failure { message: "stopped at once by a second signal".to_owned(), exit: Exit::Failed })
-    })
+    lifecycle
+        .supervise(work)
+        .await
+        .ok_or_else(|| Failure { message: "stopped at once by a second signal".to_owned(), exit: Exit::Failed })
 }
 
-async fn dry_run(session: &Session, jobs: &[&Job], args: &Args) -> Result<Exit, Failure> {
+async fn dry_run(session: &Session, jobs: &[&Job], args: &Args) -> Exit {
+    let (statistics, mut problems) =
+        if args.stats { stats::collect(session, jobs).await } else { (Vec::new(), Vec::new()) };
     let mut found = Vec::new();
-    let mut statistics = Vec::new();
     for job in jobs {
-        let sweeper = session.sweeper(job);
-        if args.stats {
-            statistics.push(sweeper.stats(&job.spec).await?);
+        match session.sweeper(job).dry_run(&job.spec).await {
+            Ok(plan) => found.push(plan),
+            Err(error) => problems.push(format!("{}: {error}", job.spec.job)),
         }
-        found.push(sweeper.dry_run(&job.spec).await?);
     }
+    problems.dedup();
     if args.json {
-        let stats = args.stats.then_some(statistics.as_slice());
-        output::json(&DrySummary { success: true, deleted_count: 0, dry_run: true, jobs: &found, stats });
-        return Ok(Exit::Done);
-    }
-    if args.stats {
+        output::json(&Summary {
+            success: problems.is_empty(),
+            deleted_count: 0,
+            dry_run: true,
+            runs: &found,
+            error: output::joined(&problems),
+            stats: args.stats.then_some(statistics),
+        });
+    } else {
         stats::print(&statistics);
+        found.iter().for_each(print_dry_run);
+        problems.iter().for_each(|problem| output::failure(problem, false));
+        output::line("Nothing was deleted: this is a dry run.");
     }
-    found.iter().for_each(print_dry_run);
-    output::line("Nothing was deleted: this is a dry run.");
-    Ok(Exit::Done)
+    if problems.is_empty() { Exit::Done } else { Exit::Failed }
 }
 
 fn print_dry_run(found: &DryRun) {
     let plan = &found.plan;
     let rows = output::rows(found.expired);
+    let means = match &plan.lifetime {
+        None => "the end".to_owned(),
+        Some(lifetime) => format!("the last use, expired {lifetime} later"),
+    };
     output::line(format!("{}: {rows} of {} would be deleted", found.job, plan.table));
     output::line(format!("  expired  at or before {}", rfc3339(found.cutoff)));
-    output::line(format!("  column   {} ({}): {}", plan.column, plan.encoding, plan.mode));
+    output::line(format!("  column   {} ({}): {means}", plan.column, plan.encoding));
     output::line(format!("  order    {}: {}", plan.order, plan.why));
     output::line(format!("  batch    {}", plan.sql));
 }
 
-async fn clean(
-    session: &Session,
-    jobs: &[&Job],
-    args: &Args,
-    stop: &tokio_util::sync::CancellationToken,
-) -> Result<Exit, Failure> {
-    let before = statistics(session, jobs, args).await?;
-    let mut reports = Vec::new();
-    let mut active = None;
+async fn clean(session: &Session, jobs: &[&Job], args: &Args, stop: &CancellationToken) -> Exit {
+    let before = statistics(session, jobs, args).await;
+    let mut results = Results::default();
     for job in jobs {
         if stop.is_cancelled() {
-            break;
-        }
-        match sweep(session, job, args, stop).await {
-            Answer::Ran(report) => reports.push(report),
-            Answer::Active(run) | Answer::Answered(run) => active = Some((job.spec.job.as_str(), run)),
+            results.left.push(job.spec.job.clone());
+        } else {
+            let answer = sweep(session, job, args, stop).await;
+            results.add(&job.spec.job, answer);
         }
     }
-    let after = statistics(session, jobs, args).await?;
-    let stats = args.stats.then_some(Before { before, after });
+    let after = statistics(session, jobs, args).await;
+    let stats = args.stats.then_some(BeforeAndAfter { before, after });
     if args.json {
-        print_json(&reports, active, stats.as_ref());
+        results.print_json(stats);
     } else {
-        print(&reports, active, stats.as_ref());
+        results.print(stats.as_ref());
     }
-    Ok(exit(&reports, active.is_some()))
+    results.exit()
 }
 
-async fn statistics(session: &Session, jobs: &[&Job], args: &Args) -> Result<Vec<Stats>, Failure> {
-    let mut found = Vec::new();
-    if args.stats {
-        for job in jobs {
-            found.push(session.sweeper(job).stats(&job.spec).await?);
-        }
-    }
-    Ok(found)
+/// What is wrong with a job, its run says too.
+async fn statistics(session: &Session, jobs: &[&Job], args: &Args) -> Vec<Stats> {
+    if args.stats { stats::collect(session, jobs).await.0 } else { Vec::new() }
 }
 
-async fn sweep(session: &Session, job: &Job, args: &Args, stop: &tokio_util::sync::CancellationToken) -> Answer {
+async fn sweep(session: &Session, job: &Job, args: &Args, stop: &CancellationToken) -> Answer {
     let sweeper = session.sweeper(job);
-    let (sender, mut progress) = watch::channel(Progress::default());
+    let (sender, receiver) = watch::channel(Progress::default());
     let request = Request { trigger: Trigger::Manual, scheduled_for: None };
     let run = sweeper.run(&job.spec, request, stop, &sender);
-    if args.json || !std::io::stderr().is_terminal() {
-        return run.await;
-    }
-    tokio::pin!(run);
-    // Short work needs no bar.
-    tokio::select! {
-        answer = &mut run => return answer,
-        () = tokio::time::sleep(Duration::from_millis(500)) => {}
-    }
-    let bar = bar(&job.spec.job);
-    let answer = loop {
-        show(&bar, *progress.borrow_and_update());
-        tokio::select! {
-            answer = &mut run => break answer,
-            _ = progress.changed() => {}
+    if args.json { run.await } else { progress::show(&job.spec.job, run, receiver, args.verbose > 0).await }
+}
+
+impl Results {
+    fn add(&mut self, job: &str, answer: Answer) {
+        match answer {
+            Answer::Ran(report) | Answer::Unfinished(report) => {
+                let interrupted = report.outcome == Some(Outcome::Interrupted);
+                let taken_over = interrupted.then(|| "another process took over this run".to_owned());
+                self.problems.extend(report.error.clone().or(taken_over).map(|error| format!("{job}: {error}")));
+                self.reports.push(report);
+            }
+            Answer::Active(run) | Answer::Answered(run) => {
+                self.active = true;
+                self.problems.push(format!("{job} was not run: its run {run} is active; `sweepd history` shows it"));
+            }
         }
-    };
-    bar.finish_and_clear();
-    answer
-}
-
-fn bar(job: &str) -> ProgressBar {
-    let bar = ProgressBar::no_length().with_prefix(job.to_owned());
-    let style = ProgressStyle::with_template("{prefix} [{bar:30}] {percent}% {msg} {elapsed}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-    bar
-}
-
-fn show(bar: &ProgressBar, progress: Progress) {
-    if let Some(of) = progress.of {
-        bar.set_length(of.max(progress.walked));
     }
-    bar.set_position(progress.walked);
-    bar.set_message(format!("{} deleted", output::rows(progress.deleted)));
-}
 
-fn print_json(reports: &[Report], active: Option<(&str, RunId)>, stats: Option<&Before>) {
-    let failed = reports.iter().find_map(|report| report.error.clone());
-    let error = failed.or_else(|| active.map(|(job, run)| format!("run {run} of job {job:?} is active")));
-    output::json(&Summary {
-        success: error.is_none(),
-        deleted_count: reports.iter().map(|report| report.deleted_count).sum(),
-        dry_run: false,
-        runs: reports,
-        error,
-        stats,
-    });
-}
+    fn print_json(&self, stats: Option<BeforeAndAfter>) {
+        output::json(&Summary {
+            success: self.problems.is_empty() && self.left.is_empty(),
+            deleted_count: self.reports.iter().map(|report| report.deleted_count).sum(),
+            dry_run: false,
+            runs: &self.reports,
+            error: output::joined(&self.problems).or_else(|| self.not_run()),
+            stats,
+        });
+    }
 
-fn print(reports: &[Report], active: Option<(&str, RunId)>, statistics: Option<&Before>) {
-    if let Some(Before { before, after }) = statistics {
-        output::line("before:");
-        stats::print(before);
-        output::line("after:");
-        stats::print(after);
+    fn print(&self, statistics: Option<&BeforeAndAfter>) {
+        if let Some(BeforeAndAfter { before, after }) = statistics {
+            output::line("before:");
+            stats::print(before);
+            output::line("after:");
+            stats::print(after);
+        }
+        if !self.reports.is_empty() {
+            let header = ["job", "expired", "deleted", "batches", "time", "rows/s", "outcome"];
+            output::table(&header, &[1, 2, 3, 4, 5], self.reports.iter().map(row).collect());
+        }
+        self.problems.iter().for_each(|problem| output::failure(problem, false));
+        self.not_run().iter().for_each(output::line);
     }
-    if !reports.is_empty() {
-        let header = ["job", "expired", "deleted", "batches", "time", "rows/s", "outcome"];
-        output::table(&header, &[1, 2, 3, 4, 5], reports.iter().map(row).collect());
+
+    fn not_run(&self) -> Option<String> {
+        (!self.left.is_empty()).then(|| format!("stopped before these jobs were run: {}", self.left.join(", ")))
     }
-    for (report, error) in reports.iter().filter_map(|report| Some((report, report.error.as_ref()?))) {
-        output::failure(&format!("{}: {error}", report.job), false);
-    }
-    if let Some((job, run)) = active {
-        output::failure(&format!("job {job:?} was not run: its run {run} is active; `sweepd history` shows it"), false);
+
+    fn exit(&self) -> Exit {
+        let any = |outcome| self.reports.iter().any(|report| report.outcome == Some(outcome));
+        if any(Outcome::Failed) || any(Outcome::Interrupted) {
+            Exit::Failed
+        } else if self.active {
+            Exit::Active
+        } else if any(Outcome::Partial) || !self.left.is_empty() {
+            Exit::Partial
+        } else {
+            Exit::Done
+        }
     }
 }
 
@@ -239,17 +236,4 @@ fn row(report: &Report) -> Vec<String> {
     let mut cells = output::report_row(report);
     cells.insert(1, expired);
     cells
-}
-
-fn exit(reports: &[Report], active: bool) -> Exit {
-    let any = |outcome| reports.iter().any(|report| report.outcome == Some(outcome));
-    if any(Outcome::Failed) || any(Outcome::Interrupted) {
-        Exit::Failed
-    } else if active {
-        Exit::Active
-    } else if any(Outcome::Partial) {
-        Exit::Partial
-    } else {
-        Exit::Done
-    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Failure, output, run};
+use super::{Exit, Failure, output, run, usable};
 use crate::audit;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
@@ -23,7 +23,7 @@ pub async fn run() -> Result<Exit, Failure> {
     let lifecycle = Lifecycle::install()?;
     let clock = Clock::system();
     let file = write_config()?;
-    let config = Config::load(Some(&file), &Environment::default(), Path::new("."))?;
+    let config = usable(Config::load(Some(&file), &Environment::default(), Path::new(".")))?;
     let database = open(&clock).await?;
     introduce();
     let (stop, application) = (lifecycle.stop.clone(), database.clone());
@@ -37,10 +37,14 @@ pub async fn run() -> Result<Exit, Failure> {
 /// A file that is there already may have been edited, and stays.
 fn write_config() -> Result<std::path::PathBuf, Failure> {
     let file = Path::new(DIRECTORY).join("sweepd.toml");
-    std::fs::create_dir_all(DIRECTORY)?;
-    if !file.exists() {
-        std::fs::write(&file, CONFIG)?;
-    }
+    let write = || {
+        std::fs::create_dir_all(DIRECTORY)?;
+        if file.exists() { Ok(()) } else { std::fs::write(&file, CONFIG) }
+    };
+    write().map_err(|error: std::io::Error| Failure {
+        message: format!("cannot write {}: {error}; start the demo in a directory where you may write", file.display()),
+        exit: Exit::Failed,
+    })?;
     Ok(file)
 }
 

@@ -64,10 +64,10 @@ async fn audit_log(session: &Session, database: &Database, args: Args) -> Result
 
 async fn index(database: &Database, job: &Job, args: Args) -> Result<bool, Failure> {
     let target = guard::target(database, &job.spec).await?;
-    if target.table.has_index_on(&target.expiry.column) {
+    if !target.lacks_index() {
         return Ok(false);
     }
-    let sql = migrate::expiry_index(database.engine(), &target.table.name, &target.expiry.column);
+    let sql = migrate::expiry_index(database.engine(), &target.table, &target.expiry.column);
     let what = format!("created an index on {:?} of {}", target.expiry.column, target.table.name);
     apply(database, &sql, &what, args).await?;
     Ok(true)

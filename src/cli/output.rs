@@ -30,6 +30,11 @@ pub fn failure(message: &str, as_json: bool) {
     }
 }
 
+/// Several errors as one.
+pub fn joined(errors: &[String]) -> Option<String> {
+    (!errors.is_empty()).then(|| errors.join("; "))
+}
+
 /// A plain table; the columns in `numbers` are aligned to the right.
 pub fn table(header: &[&str], numbers: &[usize], rows: Vec<Vec<String>>) {
     let mut table = Table::new();

@@ -5,6 +5,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use super::{Exit, Failure, Session, output};
+use crate::job::Job;
 use crate::report::rfc3339;
 use crate::sweep::stats::Stats;
 use crate::telemetry::Level;
@@ -21,20 +22,38 @@ pub struct Args {
 
 pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
     let session = Session::open(path, Level::Warn)?;
-    let mut found = Vec::new();
-    for job in session.jobs(&args.jobs)? {
-        found.push(session.sweeper(job).stats(&job.spec).await?);
-    }
+    let (found, problems) = collect(&session, &session.jobs(&args.jobs)?).await;
     if args.json {
-        output::json(&serde_json::json!({ "jobs": found }));
+        let mut json = serde_json::json!({ "jobs": found });
+        if let Some(error) = output::joined(&problems) {
+            json["success"] = false.into();
+            json["error"] = error.into();
+        }
+        output::json(&json);
     } else {
         print(&found);
+        problems.iter().for_each(|problem| output::failure(problem, false));
     }
-    Ok(Exit::Done)
+    Ok(if problems.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// The statistics of jobs; and of those without, why.
+pub async fn collect(session: &Session, jobs: &[&Job]) -> (Vec<Stats>, Vec<String>) {
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    for job in jobs {
+        match session.sweeper(job).stats(&job.spec).await {
+            Ok(stats) => found.push(stats),
+            Err(error) => problems.push(format!("{}: {error}", job.spec.job)),
+        }
+    }
+    (found, problems)
 }
 
 /// Prints statistics as a table.
 pub fn print(statistics: &[Stats]) {
+    if statistics.is_empty() {
+        return;
+    }
     let header = ["job", "total", "active", "expired", "oldest expiry", "newest expiry"];
     let rows = statistics.iter().map(|stats| {
         vec![

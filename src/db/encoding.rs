@@ -86,6 +86,24 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// The word for it in a configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Expires => "expires",
+            Self::LastSeen(_) => "last-seen",
+        }
+    }
+
+    /// How long a session lives after its last use, where that is what the column holds.
+    #[must_use]
+    pub fn lifetime(self) -> Option<Duration> {
+        match self {
+            Self::Expires => None,
+            Self::LastSeen(lifetime) => Some(lifetime),
+        }
+    }
+
     /// The newest column value that counts as expired at `cutoff`.
     #[must_use]
     pub fn newest_expired(self, cutoff: DateTime<Utc>) -> DateTime<Utc> {

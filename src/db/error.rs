@@ -138,7 +138,7 @@ fn postgres(code: &str) -> Trouble {
         "53100" => Trouble::DiskFull,
         "40001" | "40P01" | "55P03" | "53300" => Trouble::Busy,
         "57014" => Trouble::Timeout,
-        "57P01" | "57P02" | "57P03" | "25P03" => Trouble::Connection,
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => Trouble::Connection,
         _ if code.starts_with("08") => Trouble::Connection,
         _ => Trouble::Other,
     }
@@ -155,7 +155,7 @@ fn mysql(number: u16) -> Trouble {
         1021 | 1114 => Trouble::DiskFull,
         1040 | 1205 | 1213 | 1412 | 1637 => Trouble::Busy,
         1969 | 3024 => Trouble::Timeout,
-        1053 | 1077 | 1078 | 1079 | 1080 | 1152 | 1158..=1161 | 1927 => Trouble::Connection,
+        1053 | 1077 | 1078 | 1079 | 1080 | 1152 | 1158..=1161 | 1927 | 3169 | 4031 => Trouble::Connection,
         _ => Trouble::Other,
     }
 }

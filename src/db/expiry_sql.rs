@@ -1,11 +1,15 @@
 //! The expiry predicate, and what else SQL says about the expiry column.
 //!
-//! One rule for every encoding: NULL, infinity, and whatever reads as 1970-01-01 or earlier (so also 0) is no expiry
-//! and never matches. Everything after that and up to the cutoff has expired.
+//! One rule for every encoding: NULL, infinity, and whatever reads as the year 1970 or earlier (so also 0) is no expiry
+//! and never matches. Everything after that and up to the cutoff has expired. The whole year, because seconds that are
+//! read as milliseconds fall into its first weeks: rows that somebody wrote in the wrong unit are never taken for old.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::{Encoding, Engine, Mode, Param, Statement, quote};
+
+/// Days from 1970-01-01 to 1971-01-01: nothing up to there is an expiry.
+const FIRST_YEAR: chrono::TimeDelta = chrono::TimeDelta::days(365);
 
 /// An expiry column, ready to be written into statements.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +35,7 @@ impl Expiry {
             .with(|statement| self.prefilter(statement, newest))
             .with(|statement| self.value(statement))
             .push(" > ")
-            .with(|statement| self.instant(statement, DateTime::UNIX_EPOCH))
+            .with(|statement| self.instant(statement, DateTime::UNIX_EPOCH + FIRST_YEAR))
             .push(" AND ")
             .with(|statement| self.value(statement))
             .push(" <= ")
@@ -50,9 +54,8 @@ impl Expiry {
     pub fn key(&self, statement: Statement) -> Statement {
         let column = self.quoted();
         match (self.engine, &self.encoding) {
-            (Engine::Postgres, Encoding::Timestamptz | Encoding::Timestamp(_)) => {
-                statement.push(&format!("{column}::text"))
-            }
+            // Not under the column's own name, or ORDER BY would sort the text.
+            (Engine::Postgres, _) => statement.push(&format!("{column}::text AS position")),
             (Engine::MySql, Encoding::Timestamptz | Encoding::Timestamp(_)) => {
                 statement.push(&format!("CAST({column} AS CHAR)"))
             }
@@ -60,10 +63,13 @@ impl Expiry {
         }
     }
 
-    /// A position that [`Expiry::key`] gave, to compare the column with.
+    /// A position that [`Expiry::key`] gave, to compare the column, which is of type `kind`, with.
     #[must_use]
-    pub fn position(&self, statement: Statement, position: &Param) -> Statement {
-        self.cast(statement, position.clone())
+    pub fn position(&self, statement: Statement, position: &Param, kind: &str) -> Statement {
+        match self.engine {
+            Engine::Postgres => statement.bind(position.clone()).push(&format!("::{kind}")),
+            Engine::MySql | Engine::Sqlite => self.cast(statement, position.clone()),
+        }
     }
 
     /// Selects, over all rows: their number, how many have expired at `cutoff`, and the oldest and the newest expiry
@@ -154,9 +160,8 @@ impl Expiry {
         let value = match &self.encoding {
             Encoding::EpochSeconds => Param::Int(at.timestamp()),
             Encoding::EpochMillis | Encoding::EpochMillisText => Param::Int(at.timestamp_millis()),
-            Encoding::Timestamptz if self.engine == Engine::Postgres => {
-                Param::Text(naive_text(at.naive_utc(), "%.6f") + "+00")
-            }
+            Encoding::Timestamptz if self.engine == Engine::Postgres => Param::Instant(at),
+            Encoding::Timestamp(zone) if self.engine == Engine::Postgres => Param::Naive(zone.naive_cutoff(at)),
             Encoding::Timestamptz => naive_text(at.naive_utc(), "%.6f").into(),
             Encoding::Timestamp(zone) => naive_text(zone.naive_cutoff(at), "%.6f").into(),
             Encoding::IsoText(zone) => naive_text(zone.naive_cutoff(at), "%.3f").into(),
@@ -167,8 +172,6 @@ impl Expiry {
 
     fn cast(&self, statement: Statement, value: Param) -> Statement {
         match (self.engine, &self.encoding) {
-            (Engine::Postgres, Encoding::Timestamptz) => statement.bind(value).push("::timestamptz"),
-            (Engine::Postgres, Encoding::Timestamp(_)) => statement.bind(value).push("::timestamp"),
             (Engine::MySql, Encoding::Timestamptz | Encoding::Timestamp(_)) => {
                 statement.push("CAST(").bind(value).push(" AS DATETIME(6))")
             }
@@ -196,7 +199,14 @@ impl Expiry {
         }
     }
 
+    /// A number far beyond every date, as some write "never", would be too large for what is done to it.
+    fn bounded(&self, value: &str) -> String {
+        let most = if self.encoding == Encoding::EpochSeconds { 9_000_000_000_000_i64 } else { 9_000_000_000_000_000 };
+        format!("CASE WHEN {value} > {most} THEN {most} WHEN {value} < -{most} THEN -{most} ELSE {value} END")
+    }
+
     fn millis(&self, value: &str) -> String {
+        let bounded = self.bounded(value);
         match (self.engine, &self.encoding) {
             (Engine::Postgres, Encoding::Timestamptz | Encoding::Timestamp(_)) => {
                 format!("floor(extract(epoch FROM {value}) * 1000)::bigint")
@@ -207,12 +217,12 @@ impl Expiry {
             (_, Encoding::IsoText(_) | Encoding::JulianDay) => {
                 format!("CAST(round(({value} - 2440587.5) * 86400000.0) AS INTEGER)")
             }
-            (Engine::Postgres, Encoding::EpochSeconds) => format!("({value} * 1000::bigint)::bigint"),
-            (Engine::MySql, Encoding::EpochSeconds) => format!("CAST({value} * 1000 AS SIGNED)"),
-            (Engine::Sqlite, Encoding::EpochSeconds) => format!("CAST({value} * 1000 AS INTEGER)"),
-            (Engine::Postgres, _) => format!("({value})::bigint"),
-            (Engine::MySql, _) => format!("CAST({value} AS SIGNED)"),
-            (Engine::Sqlite, _) => format!("CAST({value} AS INTEGER)"),
+            (Engine::Postgres, Encoding::EpochSeconds) => format!("(({bounded}) * 1000)::bigint"),
+            (Engine::MySql, Encoding::EpochSeconds) => format!("CAST(({bounded}) * 1000 AS SIGNED)"),
+            (Engine::Sqlite, Encoding::EpochSeconds) => format!("CAST(({bounded}) * 1000 AS INTEGER)"),
+            (Engine::Postgres, _) => format!("({bounded})::bigint"),
+            (Engine::MySql, _) => format!("CAST({bounded} AS SIGNED)"),
+            (Engine::Sqlite, _) => format!("CAST({bounded} AS INTEGER)"),
         }
     }
 }

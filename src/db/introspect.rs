@@ -174,7 +174,9 @@ fn kind_sql(engine: Engine, name: &TableName) -> Statement {
         Engine::Postgres => named(
             Statement::text(
                 engine,
-                "SELECT CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned' END, \
+                "SELECT CASE WHEN c.relkind = 'p' \
+                 OR EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhparent = c.oid) THEN 'partitioned' \
+                 WHEN c.relkind = 'r' THEN 'table' END, \
                  CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END, \
                  row_security_active(c.oid)::int::bigint, 0::bigint \
                  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace",
@@ -210,7 +212,7 @@ fn columns_sql(engine: Engine, name: &TableName) -> Statement {
         Engine::Postgres => named(
             Statement::text(
                 engine,
-                "SELECT a.attname::text, format_type(a.atttypid, NULL), (NOT a.attnotnull)::int::bigint, \
+                "SELECT a.attname::text, format_type(a.atttypid, -1), (NOT a.attnotnull)::int::bigint, \
                  (a.atthasdef OR a.attidentity <> '')::int::bigint, NULL::text, NULL::text \
                  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
                  JOIN pg_namespace n ON n.oid = c.relnamespace",
@@ -284,6 +286,16 @@ fn keys_sql(engine: Engine, name: &TableName) -> Statement {
         .bind(name.name.clone())
         .push(") l, pragma_index_info(l.name) c WHERE l.partial = 0 ORDER BY l.name, c.seqno"),
     }
+}
+
+/// Counts the values of a column by their type (`SQLite`).
+#[must_use]
+pub fn storage_classes(table: &TableName, column: &str) -> Statement {
+    Statement::text(Engine::Sqlite, "SELECT typeof(")
+        .name(column)
+        .push("), count(*) FROM ")
+        .table(table)
+        .push(" GROUP BY 1")
 }
 
 /// Selects the names of the tables in a schema, for suggestions.

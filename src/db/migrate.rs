@@ -4,7 +4,9 @@
 //! sweepd sees that it was run. (sqlx's migrator keeps checksums that a hand-run script would not fill in, and takes
 //! a session-level lock that proxies do not carry.)
 
-use super::{Database, DbError, Engine, Purpose, Statement, TableName, Trouble, ledger_sql, quote, quote_table};
+use super::{
+    Database, DbError, Engine, Purpose, Statement, Table, TableKind, TableName, Trouble, ledger_sql, quote, quote_table,
+};
 
 const POSTGRES: &[&str] = &[include_str!("../../migrations/postgres/0001_ledger.sql")];
 const MYSQL: &[&str] = &[include_str!("../../migrations/mysql/0001_ledger.sql")];
@@ -63,10 +65,12 @@ pub fn audit_log(engine: Engine, table: &TableName) -> String {
 
 /// The statement that creates an index on an expiry column; on `PostgreSQL` without blocking the application.
 #[must_use]
-pub fn expiry_index(engine: Engine, table: &TableName, column: &str) -> String {
+pub fn expiry_index(engine: Engine, table: &Table, column: &str) -> String {
+    let (kind, table) = (table.kind, &table.name);
     let name = quote(engine, &format!("{}_{column}_idx", table.name));
     let (concurrently, name) = match (engine, &table.schema) {
-        (Engine::Postgres, _) => ("CONCURRENTLY ", name),
+        // PostgreSQL cannot do so for all partitions at once.
+        (Engine::Postgres, _) if kind == TableKind::Plain => ("CONCURRENTLY ", name),
         (Engine::Sqlite, Some(schema)) => ("", format!("{}.{name}", quote(engine, schema))),
         _ => ("", name),
     };

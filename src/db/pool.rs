@@ -66,7 +66,8 @@ impl Pool {
         macro_rules! options {
             ($options:ty) => {
                 <$options>::new()
-                    .max_connections(settings.max_connections)
+                    // One for the batch, one for the heartbeat.
+                    .max_connections(settings.max_connections.max(2))
                     .acquire_timeout(settings.connect_timeout)
                     .idle_timeout(None)
                     .max_lifetime(None)
@@ -77,7 +78,7 @@ impl Pool {
             ConnectOptions::Postgres(to) => Self::Postgres(options!(PgPoolOptions).connect_lazy_with(to.clone())),
             ConnectOptions::Sqlite(to) => Self::Sqlite(options!(SqlitePoolOptions).connect_lazy_with(to.clone())),
             ConnectOptions::MySql(to) => {
-                let session = mysql_session(settings.lock_timeout);
+                let session = mysql_session(settings);
                 let options = options!(MySqlPoolOptions).after_connect(move |connection, _| {
                     let session = AssertSqlSafe(session.clone());
                     Box::pin(async move { connection.execute(sqlx::raw_sql(session)).await.map(drop) })
@@ -88,8 +89,13 @@ impl Pool {
     }
 }
 
-/// READ COMMITTED takes no gap locks, so an application's inserts never wait for a sweep.
-fn mysql_session(lock_timeout: Duration) -> String {
-    let seconds = lock_timeout.as_secs().max(1);
-    format!("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION innodb_lock_wait_timeout = {seconds}")
+/// READ COMMITTED takes no gap locks, so an application's inserts never wait for a sweep. A connection that is silent in
+/// the middle of a batch is ended by the server after a while, or its locks would stop everybody else.
+fn mysql_session(settings: &Settings) -> String {
+    let lock = settings.lock_timeout.as_secs().max(1);
+    let silent = settings.statement_timeout.as_secs() + 30;
+    format!(
+        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION innodb_lock_wait_timeout = {lock}, \
+         lock_wait_timeout = {lock}, wait_timeout = {silent}"
+    )
 }

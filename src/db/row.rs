@@ -72,7 +72,9 @@ impl Row {
             "BINARY" | "VARBINARY" | "BLOB" | "BYTEA" => {
                 with_row!(self, row => row.try_get_unchecked(index)).map(Param::Bytes).map_err(DecodeError::new)
             }
-            "REAL" => with_row!(self, row => row.try_get_unchecked(index)).map(Param::Float).map_err(DecodeError::new),
+            "REAL" | "DOUBLE" | "FLOAT" => {
+                with_row!(self, row => row.try_get_unchecked(index)).map(Param::Float).map_err(DecodeError::new)
+            }
             kind if kind.contains("INT") => self.int(index).map(Param::from),
             _ => self.text(index).map(Param::from),
         }

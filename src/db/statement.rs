@@ -1,8 +1,11 @@
 //! SQL text and its parameters, built together; identifiers are quoted here and nowhere else.
 
+use chrono::{DateTime, NaiveDateTime, Utc};
+
 use super::{Engine, TableName};
 
-/// A parameter of a statement. Instants travel as text or numbers, and SQL casts them to the column's type.
+/// A parameter of a statement. Instants travel as text or numbers, and SQL casts them to the column's type; but on
+/// `PostgreSQL`, which would cast the text again for each row, a bound of the expiry has its type from the start.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Param {
     /// NULL.
@@ -15,6 +18,10 @@ pub enum Param {
     Text(String),
     /// Bytes.
     Bytes(Vec<u8>),
+    /// A wall clock without a zone.
+    Naive(NaiveDateTime),
+    /// An instant.
+    Instant(DateTime<Utc>),
 }
 
 impl From<i64> for Param {

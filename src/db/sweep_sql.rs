@@ -44,6 +44,12 @@ pub fn grant(engine: Engine, table: &TableName, user: &str) -> String {
 }
 
 impl Target {
+    /// Whether there is no index that a sweep could use, and there could be one.
+    #[must_use]
+    pub fn lacks_index(&self) -> bool {
+        self.expiry.can_use_index() && !self.table.has_index_on(&self.expiry.column)
+    }
+
     /// Selects the position `rows` rows after `after`; no row when fewer are left.
     #[must_use]
     pub fn boundary(&self, path: &Path, after: Option<&Position>, rows: u64, cutoff: DateTime<Utc>) -> Statement {
@@ -165,10 +171,22 @@ impl Target {
         Statement::text(self.expiry.engine, sql)
     }
 
+    /// What is selected as a position. Dates travel as text.
     fn key(&self, statement: Statement, path: &Path) -> Statement {
+        let is_date = |column: &String| {
+            let kind = self.table.column(column).map(|column| column.kind.as_str());
+            self.expiry.engine == Engine::MySql && matches!(kind, Some("datetime" | "timestamp" | "date" | "time"))
+        };
         match path {
             Path::Expiry => self.expiry.key(statement),
-            Path::Blocks | Path::Key(_) => self.columns(statement, path),
+            Path::Blocks => self.columns(statement, path),
+            Path::Key(columns) => statement.list(columns, ", ", |statement, column| {
+                if is_date(column) {
+                    statement.push("CAST(").name(column).push(" AS CHAR)")
+                } else {
+                    statement.name(column)
+                }
+            }),
         }
     }
 
@@ -223,7 +241,8 @@ impl Target {
 
     fn expiry_bound(&self, statement: Statement, at: &Position, lower: bool) -> Statement {
         let statement = statement.name(&self.expiry.column).push(if lower { " > " } else { " <= " });
-        at.iter().fold(statement, |statement, at| self.expiry.position(statement, at))
+        let kind = self.table.column(&self.expiry.column).map(|column| column.kind.as_str()).unwrap_or_default();
+        at.iter().fold(statement, |statement, at| self.expiry.position(statement, at, kind))
     }
 }
 

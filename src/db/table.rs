@@ -80,7 +80,7 @@ pub struct Column {
 pub enum TableKind {
     /// An ordinary table with transactions.
     Plain,
-    /// A partitioned parent (PostgreSQL).
+    /// A parent of partitions or of tables that inherit from it (PostgreSQL).
     Partitioned,
     /// A view, a foreign table or another thing without rows of its own.
     NotATable,

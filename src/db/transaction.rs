@@ -1,14 +1,18 @@
 //! Transactions, and how statements reach a driver.
 
+use std::time::Duration;
+
 use sqlx::{AssertSqlSafe, Executor as _, MySql, Postgres, Sqlite};
 
-use super::{DbError, Engine, Param, Row, Statement, with_driver};
+use super::{DbError, Engine, Param, Row, Statement, with_driver, within};
 
 /// What a transaction is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// To look only: the database itself refuses writes, where it can.
     Read,
+    /// The same for a whole table, without a limit on the time that it takes.
+    Count,
     /// To write, durably.
     Write,
     /// To delete one batch: its commit need not wait for the disk, because a lost batch loses its count with it.
@@ -20,6 +24,7 @@ pub enum Purpose {
 pub struct Transaction {
     pub(super) inner: Inner,
     pub(super) location: String,
+    pub(super) limit: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -45,6 +50,8 @@ macro_rules! query {
                 Param::Float(value) => query.bind(value),
                 Param::Text(value) => query.bind(value),
                 Param::Bytes(value) => query.bind(value),
+                Param::Naive(value) => query.bind(value),
+                Param::Instant(value) => query.bind(value),
             };
         }
         query
@@ -57,9 +64,11 @@ impl Transaction {
     /// # Errors
     /// Those of the database.
     pub async fn execute(&mut self, statement: Statement) -> Result<u64, DbError> {
-        let done = with_driver!(Inner, &mut self.inner, transaction =>
-            query!(statement).execute(&mut **transaction).await.map(|done| done.rows_affected()));
-        done.map_err(|error| DbError::new(&self.location, &error))
+        let work = async {
+            with_driver!(Inner, &mut self.inner, transaction =>
+                query!(statement).execute(&mut **transaction).await.map(|done| done.rows_affected()))
+        };
+        within(self.limit, work).await.map_err(|error| DbError::new(&self.location, &error))
     }
 
     /// Runs a script of several statements.
@@ -77,21 +86,23 @@ impl Transaction {
     /// # Errors
     /// Those of the database.
     pub async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, DbError> {
-        let rows = match &mut self.inner {
-            Inner::Postgres(transaction) => query!(statement)
-                .fetch_all(&mut **transaction)
-                .await
-                .map(|rows| rows.into_iter().map(Row::Postgres).collect()),
-            Inner::MySql(transaction) => query!(statement)
-                .fetch_all(&mut **transaction)
-                .await
-                .map(|rows| rows.into_iter().map(Row::MySql).collect()),
-            Inner::Sqlite(transaction) => query!(statement)
-                .fetch_all(&mut **transaction)
-                .await
-                .map(|rows| rows.into_iter().map(Row::Sqlite).collect()),
+        let work = async {
+            match &mut self.inner {
+                Inner::Postgres(transaction) => query!(statement)
+                    .fetch_all(&mut **transaction)
+                    .await
+                    .map(|rows| rows.into_iter().map(Row::Postgres).collect()),
+                Inner::MySql(transaction) => query!(statement)
+                    .fetch_all(&mut **transaction)
+                    .await
+                    .map(|rows| rows.into_iter().map(Row::MySql).collect()),
+                Inner::Sqlite(transaction) => query!(statement)
+                    .fetch_all(&mut **transaction)
+                    .await
+                    .map(|rows| rows.into_iter().map(Row::Sqlite).collect()),
+            }
         };
-        rows.map_err(|error| DbError::new(&self.location, &error))
+        within(self.limit, work).await.map_err(|error| DbError::new(&self.location, &error))
     }
 
     /// Makes it last.
@@ -99,8 +110,8 @@ impl Transaction {
     /// # Errors
     /// When the answer does not come: the transaction may or may not have been committed.
     pub async fn commit(self) -> Result<(), DbError> {
-        let done = with_driver!(Inner, self.inner, transaction => transaction.commit().await);
-        done.map_err(|error| DbError::new(&self.location, &error))
+        let work = async { with_driver!(Inner, self.inner, transaction => transaction.commit().await) };
+        within(self.limit, work).await.map_err(|error| DbError::new(&self.location, &error))
     }
 
     /// Takes it back.
@@ -108,7 +119,7 @@ impl Transaction {
     /// # Errors
     /// When the connection is gone; the server takes it back then too.
     pub async fn rollback(self) -> Result<(), DbError> {
-        let done = with_driver!(Inner, self.inner, transaction => transaction.rollback().await);
-        done.map_err(|error| DbError::new(&self.location, &error))
+        let work = async { with_driver!(Inner, self.inner, transaction => transaction.rollback().await) };
+        within(self.limit, work).await.map_err(|error| DbError::new(&self.location, &error))
     }
 }

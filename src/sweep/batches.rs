@@ -36,6 +36,7 @@ impl From<Result<Option<StoppedBy>, Error>> for Ended {
         let (outcome, stopped_by, error) = match result {
             Ok(None) => (Outcome::Completed, None, None),
             Ok(stopped_by) => (Outcome::Partial, stopped_by, None),
+            Err(Error::Stopped) => (Outcome::Partial, Some(StoppedBy::Shutdown), None),
             Err(error) => (Outcome::Failed, None, Some(error.to_string())),
         };
         Self { outcome, stopped_by, throttled_ms: BTreeMap::new(), error }
@@ -80,7 +81,8 @@ impl<'a> Batches<'a> {
         let mut trouble = Trying::default();
         while !walk.has_ended() {
             let (pause, reason) = std::mem::replace(&mut self.due, (Duration::ZERO, Throttle::Nice));
-            self.pause(pause, reason).await;
+            let left = self.run.spec.limits.max_duration.saturating_sub(self.run.watch.elapsed());
+            self.pause(pause.min(left), reason).await;
             if let Some(reason) = self.stopped() {
                 return Ok(Some(reason));
             }
@@ -102,7 +104,7 @@ impl<'a> Batches<'a> {
                     }
                 }
                 Tried::Failed(error) if self.may_leave(&error, trouble.count) => {
-                    warn!(job = %self.run.spec.job, run = %self.run.id, "some rows are locked by the application and are left for the next run");
+                    warn!(job = %self.run.spec.job, runId = %self.run.id, "some rows are locked by the application and are left for the next run");
                     self.left_locked = true;
                     trouble = Trying::default();
                     walk.advance(step);
@@ -170,7 +172,7 @@ impl<'a> Batches<'a> {
         self.progress.walked = walked;
         self.progress.of = of;
         self.run.progress.send_replace(self.progress);
-        debug!(job = %self.run.spec.job, run = %self.run.id, deleted, ?took, size = self.pace.size(), "batch");
+        debug!(job = %self.run.spec.job, runId = %self.run.id, deleted, ?took, size = self.pace.size(), "batch");
         self.due = self.pace.after(took, deleted);
     }
 
@@ -224,7 +226,7 @@ impl Trying {
         if !error.is_transient() || self.since.elapsed() > RETRY_FOR {
             return Err(error);
         }
-        warn!(job = %batches.run.spec.job, run = %batches.run.id, "{error}; trying again in {:?}", self.pause);
+        warn!(job = %batches.run.spec.job, runId = %batches.run.id, "{error}; trying again in {:?}", self.pause);
         self.count += 1;
         batches.pace.shrink();
         batches.pause(self.pause, Throttle::Retry).await;

@@ -11,6 +11,8 @@ use crate::report::rfc3339;
 
 /// How many values are looked at to judge the encoding.
 const SAMPLE: u32 = 1000;
+/// No session lives into this year.
+const CENTURY_AHEAD: i32 = 2130;
 
 /// Looks at the table of a job and refuses what could delete the wrong rows.
 ///
@@ -178,13 +180,10 @@ async fn check_values(database: &Database, target: &Target) -> Result<(), Error>
         rows.iter().map(|row| Ok((row.int(0)?, row.text(1)?.unwrap_or_default()))).collect::<Result<Vec<_>, _>>()
     })?;
     check_storage_classes(target, &sample)?;
-    // The year 9999 is another way to write "never".
-    let real = |millis: &i64| *millis != 0 && year(*millis) != 9999;
-    let mut millis: Vec<_> = sample.iter().filter_map(|(millis, _)| *millis).filter(real).collect();
+    let mut millis: Vec<_> = sample.iter().filter_map(|(millis, _)| *millis).filter(|at| !is_never(*at)).collect();
     millis.sort_unstable();
     let Some(middle) = millis.get(millis.len().saturating_sub(1) / 2) else { return Ok(()) };
-    let year = year(*middle);
-    if (2000..2130).contains(&year) {
+    if is_plausible(*middle) {
         return Ok(());
     }
     let read_as = DateTime::from_timestamp_millis(*middle).map_or_else(|| "no date at all".to_owned(), rfc3339);
@@ -197,6 +196,16 @@ async fn check_values(database: &Database, target: &Target) -> Result<(), Error>
     )))
 }
 
+/// 0, and what lies more than a century ahead, is a way to write "never": such rows are not deleted anyway. But not
+/// where it would be a date if it were read as milliseconds in place of seconds: then the unit is wrong.
+fn is_never(millis: i64) -> bool {
+    millis == 0 || (year(millis) >= CENTURY_AHEAD && !is_plausible(millis / 1000))
+}
+
+fn is_plausible(millis: i64) -> bool {
+    (2000..CENTURY_AHEAD).contains(&year(millis))
+}
+
 fn year(millis: i64) -> i32 {
     DateTime::from_timestamp_millis(millis).map_or(i32::MAX, |at| chrono::Datelike::year(&at))
 }
@@ -207,10 +216,15 @@ fn check_storage_classes(target: &Target, sample: &[(Option<i64>, String)]) -> R
     }
     let text = matches!(target.expiry.encoding, Encoding::IsoText(_) | Encoding::EpochMillisText);
     let fits = |class: &str| if text { class == "text" } else { matches!(class, "integer" | "real") };
-    let Some((_, other)) = sample.iter().find(|(_, class)| !fits(class)) else { return Ok(()) };
+    let (_, odd): (Vec<_>, Vec<_>) = sample.iter().map(|(_, class)| class.as_str()).partition(|class| fits(class));
+    // Every statement checks the type of each value, so a few odd ones are only left where they are.
+    let Some(other) = odd.first().filter(|_| odd.len() * 2 > sample.len()) else { return Ok(()) };
     Err(Error::refused(format!(
-        "column {0:?} of {1} holds values of type {other}, which does not match the encoding {2}; set `encoding` in the job, and look for what writes the odd values: SELECT typeof({0:?}), count(*) FROM {1} GROUP BY 1",
-        target.expiry.column, target.table.name, target.expiry.encoding
+        "column {:?} of {} holds values of type {other}, which does not match the encoding {}; set `encoding` in the job, and look for what writes the odd values: {}",
+        target.expiry.column,
+        target.table.name,
+        target.expiry.encoding,
+        introspect::storage_classes(&target.table.name, &target.expiry.column).sql(),
     )))
 }
 

@@ -52,10 +52,20 @@ impl Pace {
     /// A batch took `took` and deleted `rows`: adapts the size, and returns the pause that is due and its reason.
     #[must_use]
     pub fn after(&mut self, took: Duration, rows: u64) -> (Duration, Throttle) {
+        let size = self.size;
         self.resize(took);
+        self.keep_to_rate(size, rows);
         let nice = took.mul_f64(self.nice);
         let rate = self.rows_per_second.map_or(Duration::ZERO, |rate| time_for(rows, rate).saturating_sub(took));
         if rate > nice { (rate, Throttle::MaxRowsPerSecond) } else { (nice, Throttle::Nice) }
+    }
+
+    /// A batch as dense as the last, which had `rows` in `size`, must not hold more than a second's rows: or the pause
+    /// after it would be long.
+    fn keep_to_rate(&mut self, size: u64, rows: u64) {
+        if let Some(rate) = self.rows_per_second.filter(|_| rows > 0) {
+            self.size = self.size.min((size.saturating_mul(rate) / rows).max(1));
+        }
     }
 
     /// A batch failed: the next is much smaller.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Error;
 use crate::db::sweep_sql::{Path, Stretch, Target};
-use crate::db::{Database, Engine, Mode, Param, TableKind};
+use crate::db::{Database, Engine, Param, TableKind};
 use crate::report::SweepOrder;
 
 /// Below this share of expired rows the expiry index is the shorter way.
@@ -36,8 +36,11 @@ pub struct Shown {
     pub column: String,
     /// How it stores an instant.
     pub encoding: String,
-    /// What the instant means.
-    pub mode: String,
+    /// What the instant means: `expires` or `last-seen`.
+    pub mode: &'static str,
+    /// How long a session lives after its last use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<String>,
     /// The sweep order.
     pub order: SweepOrder,
     /// Why that order.
@@ -89,18 +92,12 @@ impl Plan {
             table: self.target.table.name.to_string(),
             column: self.target.expiry.column.clone(),
             encoding: self.target.expiry.encoding.to_string(),
-            mode: mode_in_words(self.target.expiry.mode),
+            mode: self.target.expiry.mode.name(),
+            lifetime: self.target.expiry.mode.lifetime().map(|time| humantime::format_duration(time).to_string()),
             order: self.order(),
             why: self.why.clone(),
             sql: self.target.delete(&self.path, &stretch, self.cutoff).sql().to_owned(),
         }
-    }
-}
-
-fn mode_in_words(mode: Mode) -> String {
-    match mode {
-        Mode::Expires => "the end".to_owned(),
-        Mode::LastSeen(lifetime) => format!("the last use, expired {} later", humantime::format_duration(lifetime)),
     }
 }
 

@@ -49,7 +49,11 @@ impl Sweeper {
         let watch = Stopwatch::start();
         let mut pause = Duration::from_secs(1);
         loop {
-            let error = match self.prepare(spec).await {
+            let prepared = tokio::select! {
+                prepared = self.prepare(spec) => prepared,
+                () = stop.cancelled() => Err(Error::Stopped),
+            };
+            let error = match prepared {
                 Err(error) if error.is_transient() && trigger != Trigger::Manual => error,
                 done => return done,
             };
@@ -59,7 +63,7 @@ impl Sweeper {
             warn!(job = %spec.job, "{error}; trying again in {} s", pause.as_secs());
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = stop.cancelled() => return Err(error),
+                () = stop.cancelled() => return Err(Error::Stopped),
             }
             pause = (pause * 2).min(Duration::from_secs(30));
         }

@@ -12,9 +12,9 @@ use super::plan::Plan;
 use super::{Answer, Error, Progress, Request, Spec, Sweeper, guard, log};
 use crate::clock::Stopwatch;
 use crate::db::ledger_sql::Ending;
-use crate::db::{Database, DbError};
+use crate::db::{Database, DbError, Trouble};
 use crate::ledger::{Claim, Ledger};
-use crate::report::{Outcome, Report, RunId};
+use crate::report::{Report, RunId, StoppedBy};
 
 /// A run in progress: what every step of it needs.
 pub(super) struct Run<'a> {
@@ -44,18 +44,27 @@ impl Sweeper {
         let answer = match prepared {
             Ok((database, ledger)) => {
                 let run = Run { spec, id, ledger, database, stop, progress, watch };
-                let answer = self.claim_and_sweep(&run, request).await;
+                let answer = self.claim_and_sweep(&run, request, started_at).await;
                 run.database.close().await;
                 answer
             }
             Err(error) => Err(error),
         };
         answer.unwrap_or_else(|error| {
-            Answer::Ran(self.unrecorded(spec, request, id, started_at, watch.elapsed(), &error))
+            let report = Report {
+                scheduled_for: request.scheduled_for,
+                ..Report::begun(&spec.job, id, request.trigger, started_at, &self.host)
+            };
+            Answer::Ran(self.unrecorded(report, watch, Ended::from(Err(error))))
         })
     }
 
-    async fn claim_and_sweep(&self, run: &Run<'_>, request: Request) -> Result<Answer, Error> {
+    async fn claim_and_sweep(
+        &self,
+        run: &Run<'_>,
+        request: Request,
+        started_at: DateTime<Utc>,
+    ) -> Result<Answer, Error> {
         let new = self.new_run(&run.database, run.spec, request, run.id);
         let claim = batches::retry(run.stop, || run.ledger.claim(&new)).await?;
         let interrupted = match claim {
@@ -66,14 +75,30 @@ impl Sweeper {
         for report in &interrupted {
             log(report);
         }
-        info!(job = %run.spec.job, run = %run.id, trigger = %request.trigger, "run started");
-        let ending = tokio::select! {
-            ending = self.sweep(run) => ending,
+        info!(job = %run.spec.job, runId = %run.id, trigger = %request.trigger, "run started");
+        let ended = tokio::select! {
+            ended = self.sweep(run) => ended,
             lost = run.stay_alive(self.heartbeat) => Ended::from(Err(lost)),
+            () = run.out_of_grace(self.grace) => Ended::from(Ok(Some(StoppedBy::Shutdown))),
         };
-        let report = run.finish(ending).await?;
-        log(&report);
-        Ok(Answer::Ran(report))
+        match run.finish(&ended).await {
+            Ok(report) => {
+                log(&report);
+                Ok(Answer::Ran(report))
+            }
+            Err(error) => {
+                let progress = *run.progress.borrow();
+                let report = Report {
+                    scheduled_for: request.scheduled_for,
+                    deleted_count: progress.deleted,
+                    batches: progress.batches,
+                    throttled_ms: ended.throttled_ms,
+                    ..Report::begun(&run.spec.job, run.id, request.trigger, started_at, &self.host)
+                };
+                let reason = format!("the end of the run could not be recorded: {error}");
+                Ok(Answer::Unfinished(self.unrecorded(report, run.watch, Ended::from(Err(Error::Refused(reason))))))
+            }
+        }
     }
 
     async fn sweep(&self, run: &Run<'_>) -> Ended {
@@ -99,22 +124,14 @@ impl Sweeper {
     }
 
     /// The report of a run that could not be written to the ledger.
-    fn unrecorded(
-        &self,
-        spec: &Spec,
-        request: Request,
-        run_id: RunId,
-        started_at: DateTime<Utc>,
-        took: Duration,
-        error: &Error,
-    ) -> Report {
+    fn unrecorded(&self, begun: Report, watch: Stopwatch, ended: Ended) -> Report {
         let report = Report {
-            scheduled_for: request.scheduled_for,
             finished_at: Some(self.clock.now()),
-            duration_ms: u64::try_from(took.as_millis()).unwrap_or_default(),
-            outcome: Some(Outcome::Failed),
-            error: Some(error.to_string()),
-            ..Report::begun(&spec.job, run_id, request.trigger, started_at, &self.host)
+            duration_ms: u64::try_from(watch.elapsed().as_millis()).unwrap_or_default(),
+            outcome: Some(ended.outcome),
+            stopped_by: ended.stopped_by,
+            error: ended.error,
+            ..begun
         };
         log(&report);
         report
@@ -132,19 +149,26 @@ impl Run<'_> {
         }
     }
 
+    /// Returns when a stop was asked for and the batch that was under way has had its time. Dropping it is safe: either
+    /// its transaction rolls back, or its COMMIT is under way and carries its count.
+    async fn out_of_grace(&self, grace: Duration) {
+        self.stop.cancelled().await;
+        tokio::time::sleep(grace).await;
+    }
+
     /// Ends the run in the ledger, with its audit row; where that one cannot be written, without it.
-    async fn finish(&self, ended: Ended) -> Result<Report, DbError> {
+    async fn finish(&self, ended: &Ended) -> Result<Report, DbError> {
         let ending = Ending {
             outcome: ended.outcome,
             stopped_by: ended.stopped_by,
             throttled: serde_json::to_string(&ended.throttled_ms).unwrap_or_default(),
-            error: ended.error,
+            error: ended.error.clone(),
         };
         // A stop must not keep the end of a run from being written.
         let never = CancellationToken::new();
         match batches::retry(&never, || self.ledger.finish(self.id, &ending, true)).await {
-            Err(error) if !error.trouble.is_transient() => {
-                warn!(job = %self.spec.job, run = %self.id, "no audit row was written: {error}");
+            Err(error) if error.trouble != Trouble::Connection => {
+                warn!(job = %self.spec.job, runId = %self.id, "no audit row was written: {error}");
                 batches::retry(&never, || self.ledger.finish(self.id, &ending, false)).await
             }
             done => done,

@@ -62,7 +62,7 @@ impl Sweeper {
     async fn stats_of(&self, database: &Database, spec: &Spec) -> Result<Stats, Error> {
         let target = guard::target(database, spec).await?;
         let now = self.clock.now();
-        let rows = database.read(target.statistics(now)).await?;
+        let rows = database.count(target.statistics(now)).await?;
         let numbers = database.decode(|| {
             let Some(row) = rows.first() else { return Ok([None; 4]) };
             Ok([row.int(0)?, row.int(1)?, row.int(2)?, row.int(3)?])
@@ -92,7 +92,7 @@ impl Sweeper {
 
     async fn dry_run_of(&self, database: &Database, spec: &Spec) -> Result<DryRun, Error> {
         let plan: Plan = self.plan(database, spec).await?;
-        let rows = database.read(plan.target.count(plan.cutoff)).await?;
+        let rows = database.count(plan.target.count(plan.cutoff)).await?;
         let expired = database.decode(|| rows.first().map_or(Ok(None), |row| row.int(0)))?;
         let expired = expired.and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
         Ok(DryRun { job: spec.job.clone(), expired, cutoff: plan.cutoff, plan: plan.shown() })

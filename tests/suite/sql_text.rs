@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sweepd::db::expiry_sql::Expiry;
 use sweepd::db::ledger_sql::{self, Ending, NewRun};
 use sweepd::db::sweep_sql::{Path, Stretch, Target};
-use sweepd::db::{Encoding, Engine, Mode, Param, Statement, Table, TableKind, TableName, migrate};
+use sweepd::db::{Column, Encoding, Engine, Mode, Param, Statement, Table, TableKind, TableName, migrate};
 use sweepd::report::{Outcome, RunId, SweepOrder, Trigger};
 use sweepd::zone::Zone;
 
@@ -22,7 +22,13 @@ fn target(engine: Engine, encoding: Encoding) -> Target {
     let table = Table {
         name: TableName { schema: Some("app".into()), name: "Session".into() },
         kind: TableKind::Plain,
-        columns: Vec::new(),
+        columns: vec![Column {
+            name: "expires".into(),
+            kind: "its_type".into(),
+            nullable: false,
+            has_default: false,
+            collation: None,
+        }],
         key: vec!["a".into(), "b".into()],
         indexed: Vec::new(),
         estimated_rows: None,
@@ -106,8 +112,8 @@ fn ledger(text: &mut String, engine: Engine) {
     for (name, statement) in statements {
         write(text, &format!("{engine} ledger {name}"), statement);
     }
-    let name = TableName { schema: Some("app".into()), name: "Session".into() };
-    writeln!(text, "{engine} index\n  {}", migrate::expiry_index(engine, &name, "expires")).unwrap();
+    let table = target(engine, Encoding::EpochSeconds).table;
+    writeln!(text, "{engine} index\n  {}", migrate::expiry_index(engine, &table, "expires")).unwrap();
 }
 
 #[test]
