@@ -13,6 +13,7 @@ mod schedule;
 mod stats;
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
@@ -120,19 +121,19 @@ impl Session {
     fn open(path: Option<&Path>, console: Level) -> Result<Self, Failure> {
         let config = load(path)?;
         let settings = telemetry::Settings { directory: None, ..config.log.clone() };
-        Self::with(config, telemetry::start(&settings, Some(console))?)
+        Ok(Self::with(config, telemetry::start(&settings, Some(console))?))
     }
 
     fn start(config: Config, console: Option<Level>) -> Result<Self, Failure> {
         let log = telemetry::start(&config.log, console)?;
-        Self::with(config, log)
+        Ok(Self::with(config, log))
     }
 
-    fn with(config: Config, log: Guard) -> Result<Self, Failure> {
+    fn with(config: Config, log: Guard) -> Self {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        Ok(Self { config, clock: Clock::system(), _log: log })
+        Self { config, clock: Clock::system(), _log: log }
     }
 
     /// The named jobs, or every enabled one.
@@ -176,6 +177,24 @@ fn usable(loaded: Result<Config, ConfigErrors>) -> Result<Config, Failure> {
 }
 
 impl Cli {
+    /// Reads the command line. What is wrong with it is printed here, as is help that was asked for.
+    ///
+    /// # Errors
+    /// How the program is to end then.
+    pub fn from_arguments(arguments: &[OsString]) -> Result<Self, Exit> {
+        let json = arguments.iter().any(|argument| argument == "--json");
+        Self::try_parse_from(arguments).map_err(|error| {
+            if error.use_stderr() && json {
+                let text = error.to_string();
+                let first = text.lines().next().unwrap_or_default();
+                output::failure(first.strip_prefix("error: ").unwrap_or(first), true);
+            } else {
+                let _ = error.print();
+            }
+            if error.use_stderr() { Exit::Usage } else { Exit::Done }
+        })
+    }
+
     /// Does what the command line asks for, and says how the program is to end. An error is printed here, once.
     pub async fn run(self) -> Exit {
         let path = self.config.as_deref();

@@ -30,12 +30,15 @@ pub async fn run(config: &Config, mut lifecycle: Lifecycle, clock: Clock) -> Res
     announce(config, &timer, &clock);
     let stop = lifecycle.stop.clone();
     let mut timer = lifecycle.tasks.spawn(async move { timer.run(&stop).await });
-    loop {
+    let broken = loop {
         tokio::select! {
-            ended = &mut timer => return ended.unwrap_or(Err(TimerError::Stopped)).map(|()| Drained::Clean),
-            stop = lifecycle.signal() => if stop { break },
+            ended = &mut timer => break ended.unwrap_or(Err(TimerError::Stopped)).err(),
+            stop = lifecycle.signal() => if stop { break None },
         }
         warn!("SIGHUP: this version reads its configuration only at start; restart it");
+    };
+    if let Some(error) = &broken {
+        error!("no job can be fired any more: {error}");
     }
     info!("stopping: a running batch is finished first; a second signal stops at once");
     let drained = lifecycle.drain(config.daemon.shutdown_timeout).await;
@@ -44,7 +47,7 @@ pub async fn run(config: &Config, mut lifecycle: Lifecycle, clock: Clock) -> Res
         Drained::TimedOut => error!("stopped after {:?} with work unfinished", config.daemon.shutdown_timeout),
         Drained::Forced => warn!("stopped at once by a second signal"),
     }
-    Ok(drained)
+    broken.map_or(Ok(drained), Err)
 }
 
 /// What runs a job of the configuration: the same for the daemon and the command line.

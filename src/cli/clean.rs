@@ -112,7 +112,7 @@ async fn dry_run(session: &Session, jobs: &[&Job], args: &Args) -> Exit {
     } else {
         stats::print(&statistics);
         found.iter().for_each(print_dry_run);
-        problems.iter().for_each(|problem| output::failure(problem, false));
+        output::failures(&problems);
         output::line("Nothing was deleted: this is a dry run.");
     }
     if problems.is_empty() { Exit::Done } else { Exit::Failed }
@@ -204,7 +204,7 @@ impl Results {
             let header = ["job", "expired", "deleted", "batches", "time", "rows/s", "outcome"];
             output::table(&header, &[1, 2, 3, 4, 5], self.reports.iter().map(row).collect());
         }
-        self.problems.iter().for_each(|problem| output::failure(problem, false));
+        output::failures(&self.problems);
         self.not_run().iter().for_each(output::line);
     }
 

@@ -30,6 +30,13 @@ pub fn failure(message: &str, as_json: bool) {
     }
 }
 
+/// Prints errors in words, one a line.
+pub fn failures(messages: &[String]) {
+    for message in messages {
+        failure(message, false);
+    }
+}
+
 /// Several errors as one.
 pub fn joined(errors: &[String]) -> Option<String> {
     (!errors.is_empty()).then(|| errors.join("; "))

@@ -32,7 +32,7 @@ pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
         output::json(&json);
     } else {
         print(&found);
-        problems.iter().for_each(|problem| output::failure(problem, false));
+        output::failures(&problems);
     }
     Ok(if problems.is_empty() { Exit::Done } else { Exit::Failed })
 }

@@ -25,7 +25,7 @@ pub(super) fn parse(text: &str) -> Result<Document, Vec<Problem>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        return Err(errors.iter().map(|error| syntax_error(text, error)).collect());
+        return Err(without_echoes(text, &errors).map(|error| syntax_error(text, error)).collect());
     }
     let mut lines = BTreeMap::new();
     let values = convert_table(text, &KeyPath::default(), table.get_ref(), &mut lines);
@@ -70,6 +70,23 @@ fn convert(
 /// A number too large for any key stays too large.
 fn convert_integer(integer: &DeInteger<'_>) -> i128 {
     i128::from_str_radix(integer.as_str(), integer.radix()).unwrap_or(i128::MAX)
+}
+
+/// Where a table is given twice, the parser complains about each of its keys too.
+fn without_echoes<'a>(text: &str, errors: &'a [toml::de::Error]) -> impl Iterator<Item = &'a toml::de::Error> {
+    const DUPLICATE: &str = "duplicate key";
+    let line_of = |error: &toml::de::Error| error.span().map_or(0, |span| position(text, span).0);
+    let header =
+        |line: usize| text.lines().nth(line.saturating_sub(1)).is_some_and(|line| line.trim_start().starts_with('['));
+    let twice: Vec<usize> =
+        errors.iter().filter(|error| error.message() == DUPLICATE).map(line_of).filter(|line| header(*line)).collect();
+    let echoes = |error: &toml::de::Error| {
+        let line = line_of(error);
+        let table = (1..line).rev().find(|line| header(*line));
+        error.message() == DUPLICATE && !header(line) && table.is_some_and(|table| twice.contains(&table))
+    };
+    let kept: Vec<_> = errors.iter().filter(|error| !echoes(error)).collect();
+    kept.into_iter()
 }
 
 fn syntax_error(text: &str, error: &toml::de::Error) -> Problem {

@@ -76,11 +76,11 @@ impl Section<'_> {
         let word = words.iter().copied().find(|word| *word == text);
         if word.is_none() {
             let accepted = words.join(", ");
+            let suggestion = did_you_mean(nearest(&text, words.iter().copied()));
             let message = if self.in_environment(key) {
-                format!("accepted: {accepted}")
+                format!("accepted: {accepted}{suggestion}")
             } else {
-                let suggestion = nearest(&text, words.iter().copied());
-                format!("{} is unknown; accepted: {accepted}{}", quoted(&text), did_you_mean(suggestion))
+                format!("{} is unknown; accepted: {accepted}{suggestion}", quoted(&text))
             };
             self.problem(key, message);
         }
@@ -97,7 +97,7 @@ impl Section<'_> {
         let text: Option<String> = self.take(key);
         self.record(key, text.as_ref().map(String::to_toml));
         let text = text?;
-        let hidden = self.in_environment(key) || may_be_secret(&text);
+        let hidden = may_be_secret(&text);
         match parse(&text) {
             Ok(value) => return Some(value),
             Err(_) if hidden => self.problem(key, format!("expected {accepts}")),

@@ -12,6 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 use uuid::Uuid;
 
 use super::Schedule;
@@ -125,9 +126,15 @@ impl Entry {
     /// The newest instant that has come, if any. After a suspend several may have passed: one run is enough for all.
     fn take_due(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut due = None;
+        let mut passed = 0_u64;
         while let Some(next) = self.next.filter(|next| *next <= now) {
             due = Some(next);
+            passed += 1;
             self.next = self.schedule.next_after(next);
+        }
+        if let Some(at) = due.filter(|_| passed > 1) {
+            let missed = passed - 1;
+            warn!(schedule = %self.schedule, "{missed} instants before {at} passed while this process could not run; one run answers them all");
         }
         due
     }

@@ -168,13 +168,31 @@ fn a_wrong_variable_is_named_and_its_value_is_not() {
         ("DATABASE_URL", &[]),
     ];
     for (name, fragments) in cases {
-        let errors = load("", &[("DATABASE_URL", URL), (name, "hunter2")]).expect_err(name);
+        let errors = load("", &[("DATABASE_URL", URL), (name, "x://hunter2")]).expect_err(name);
         assert!(errors.contains(&format!("{name}: ")), "{name} is not in:\n{errors}");
         assert!(!errors.contains("hunter2"), "{errors}");
         for fragment in *fragments {
             assert!(errors.contains(fragment), "{name}: {fragment:?} is not in:\n{errors}");
         }
     }
+}
+
+#[test]
+fn a_wrong_schedule_in_a_variable_is_explained() {
+    let variables = [("DATABASE_URL", URL), ("SWEEPD_JOBS__SESSIONS__SCHEDULE", "every 7 minutes")];
+    let errors = load("", &variables).expect_err("7 does not divide an hour");
+    assert!(errors.contains("\"every 7 minutes\"") && errors.contains("at column"), "{errors}");
+    let variables = [("DATABASE_URL", URL), ("SWEEPD_JOBS__SESSIONS__PRESET", "authjs-prism")];
+    let errors = load("", &variables).expect_err("no such preset");
+    assert!(errors.contains("(did you mean \"authjs-prisma\"?)"), "{errors}");
+}
+
+#[test]
+fn a_job_that_is_there_twice_is_one_error() {
+    let errors = refusal(
+        "[jobs.a]\nschedule = \"hourly\"\npreset = \"django\"\n[jobs.a]\nschedule = \"hourly\"\npreset = \"django\"",
+    );
+    assert_eq!(errors.matches("duplicate key").count(), 1, "{errors}");
 }
 
 #[test]

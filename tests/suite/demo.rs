@@ -24,7 +24,7 @@ fn wait_for_a_sweep(demo: &mut Process) {
 
 fn has_deleted(output: &str) -> bool {
     let mut results = output.lines().filter(|line| line.contains("run ended"));
-    results.any(|line| line.contains("deleted=") && !line.contains("deleted=0 "))
+    results.any(|line| line.contains("deletedCount=") && !line.contains("deletedCount=0 "))
 }
 
 fn interrupt(demo: &mut Process) {
