@@ -36,7 +36,7 @@ impl Environment {
     /// The keys that it sets, in the spelling of `file` where the two mean the same, and the variable of each.
     pub(super) fn layer(&self, file: &Map<String, Value>) -> Result<Layer, ConfigError> {
         let mut layer = Layer::default();
-        // Backwards, a table comes before a text that claims its place, and the text is then refused as no table.
+        // Backwards, a table comes before a text that claims its place.
         for (name, value) in self.0.iter().rev().filter(|(name, _)| is_key(name)) {
             for (key, value) in collect(name, value)? {
                 let path = spelled(&key, file);
@@ -114,7 +114,8 @@ fn insert(table: &mut Map<String, Value>, path: &[String], value: Value) {
         return;
     };
     if rest.is_empty() {
-        table.insert(first.clone(), value);
+        // Where a table is, the text is left out: whoever reads the key finds the wrong type there.
+        table.entry(first.clone()).or_insert(value);
         return;
     }
     let inner = table.entry(first.clone()).or_default();
