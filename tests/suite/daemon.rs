@@ -106,8 +106,8 @@ fn a_second_signal_stops_at_once_and_a_batch_that_is_stuck_is_given_up() {
     assert!(daemon.output().contains("second signal"), "{}", daemon.output());
     assert_eq!(stage.sessions(), (10, 10));
 
-    let Some((stage, _lock, mut daemon)) = blocked("shutdown_timeout = \"2s\"") else { return };
-    assert_eq!(daemon.exit_code(Duration::from_secs(4)), 0, "{}", daemon.output());
+    let Some((stage, _lock, mut daemon)) = blocked("shutdown_timeout = \"4s\"") else { return };
+    assert_eq!(daemon.exit_code(Duration::from_secs(6)), 0, "{}", daemon.output());
     assert_eq!(stage.sessions(), (10, 10));
     let runs = stage.runs();
     assert_eq!((&*runs[0].state, runs[0].stopped_by.as_deref()), ("partial", Some("shutdown")), "{runs:?}");
