@@ -13,6 +13,7 @@ mod jobs;
 mod key;
 mod layers;
 mod layout;
+mod limits;
 mod reader;
 mod setting;
 mod settings;

@@ -7,13 +7,13 @@ use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::db;
 use crate::job::{Inbox, Job, Worker};
 use crate::lifecycle::{Drained, Lifecycle};
 use crate::report::{Trigger, rfc3339};
 use crate::schedule::timer::{Timer, TimerError};
-use crate::sweep::{Request, Sweeper};
+use crate::sweep::{Limits, Request, Sweeper};
 
 /// Runs until a signal stops it.
 ///
@@ -57,15 +57,11 @@ pub async fn run(config: &Config, mut lifecycle: Lifecycle, clock: Clock) -> Res
 #[must_use]
 pub fn sweeper(config: &Config, job: &Job, clock: &Clock) -> Sweeper {
     let database = &config.databases[&job.database];
+    let replica = job.replica.as_ref().map(|name| &config.databases[name]);
     let limits = &job.spec.limits;
     Sweeper {
-        database: db::Settings {
-            url: database.url.clone(),
-            max_connections: database.max_connections,
-            connect_timeout: database.connect_timeout,
-            lock_timeout: limits.lock_timeout,
-            statement_timeout: limits.statement_timeout,
-        },
+        database: settings(database, limits),
+        replica: replica.map(|replica| settings(replica, limits)),
         migrate: database.migrate,
         audit: config.audit.clone(),
         heartbeat: config.daemon.heartbeat,
@@ -73,6 +69,16 @@ pub fn sweeper(config: &Config, job: &Job, clock: &Clock) -> Sweeper {
         grace: config.daemon.shutdown_timeout / 2,
         host: host(),
         clock: clock.clone(),
+    }
+}
+
+fn settings(database: &config::Database, limits: &Limits) -> db::Settings {
+    db::Settings {
+        url: database.url.clone(),
+        max_connections: database.max_connections,
+        connect_timeout: database.connect_timeout,
+        lock_timeout: limits.lock_timeout,
+        statement_timeout: limits.statement_timeout,
     }
 }
 

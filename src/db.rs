@@ -10,11 +10,13 @@ mod transaction;
 mod url;
 
 pub mod audit_sql;
+pub mod batch_sql;
 pub mod demo_sql;
 pub mod expiry_sql;
 pub mod introspect;
 pub mod ledger_sql;
 pub mod migrate;
+pub mod probe_sql;
 pub mod sweep_sql;
 
 use std::time::Duration;
@@ -25,7 +27,7 @@ pub use encoding::{Encoding, Mode};
 pub use error::{DbError, Trouble};
 pub use row::{DecodeError, Row};
 pub use statement::{Param, Statement, quote, quote_table};
-pub use table::{Column, NameError, Table, TableKind, TableName, identifier};
+pub use table::{Column, Index, NameError, Table, TableKind, TableName, identifier};
 pub use transaction::{Purpose, Transaction};
 pub use url::{ConnectOptions, DatabaseUrl, Engine, UrlError};
 

@@ -21,6 +21,8 @@ pub struct Job {
     pub spec: Spec,
     /// The name of the database that it sweeps; `default` is the one of `[database]`.
     pub database: String,
+    /// The name of the database that is asked how far it is behind, a replica of the other.
+    pub replica: Option<String>,
     /// When it runs.
     pub schedule: Schedule,
     /// Whether it runs at all.

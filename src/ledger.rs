@@ -107,8 +107,14 @@ impl Ledger {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn plan(&self, run: RunId, cutoff: DateTime<Utc>, order: Option<SweepOrder>) -> Result<(), DbError> {
-        self.database.write(ledger_sql::plan(self.database.engine(), run, cutoff, order)).await.map(drop)
+    pub async fn plan(
+        &self,
+        run: RunId,
+        cutoff: DateTime<Utc>,
+        order: Option<SweepOrder>,
+        plan: &str,
+    ) -> Result<(), DbError> {
+        self.database.write(ledger_sql::plan(self.database.engine(), run, cutoff, order, plan)).await.map(drop)
     }
 
     /// Says that a run is alive; false when it was declared dead.
@@ -266,5 +272,6 @@ fn report(row: &Row) -> Result<Report, DecodeError> {
         throttled_ms: throttled,
         host: row.text(13)?.unwrap_or_default(),
         error: row.text(14)?,
+        plan: row.text(15)?.and_then(|plan| serde_json::from_str(&plan).ok()),
     })
 }

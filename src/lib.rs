@@ -12,6 +12,7 @@
 //! | [`schedule`], [`zone`] | when a job runs |
 //! | [`job`] | one job: its inbox and its runs, one at a time |
 //! | [`sweep`] | the engine: guards, plan, batches |
+//! | [`archive`] | what was deleted, in files |
 //! | [`ledger`], [`audit`], [`report`] | what a run did, exactly |
 //! | [`preset`] | known session stores |
 //! | [`db`] | connections and all SQL text |
@@ -19,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod audit;
 pub mod cli;
 pub mod clock;

@@ -118,14 +118,16 @@ words! {
 words! {
     /// What stopped a partial run.
     StoppedBy {
+        /// Rows that the application holds locked were left.
+        LockedRows => "locked-rows",
         /// `limits.max_rows` was reached.
         MaxRows => "max-rows",
         /// `limits.max_duration` was reached.
         MaxDuration => "max-duration",
+        /// `limits.window` closed.
+        Window => "window",
         /// The process was asked to stop.
         Shutdown => "shutdown",
-        /// Rows that the application holds locked were left.
-        LockedRows => "locked-rows",
     }
 }
 
@@ -148,6 +150,12 @@ words! {
         MaxRowsPerSecond => "max-rows-per-second",
         /// A transient database error was waited out.
         Retry => "retry",
+        /// A replica was behind: `limits.max_replication_lag`.
+        ReplicationLag => "replication-lag",
+        /// `limits.load_query` gave more than `limits.max_load`.
+        Load => "load",
+        /// `limits.stop_file` was there.
+        StopFile => "stop-file",
     }
 }
 
@@ -185,6 +193,9 @@ pub struct Report {
     pub batches: u64,
     /// The sweep order; null when the run ended before it was planned.
     pub order: Option<SweepOrder>,
+    /// The plan: which order and why, along which index, how many rows were expected, with which statement; null when
+    /// the run ended before it was planned.
+    pub plan: Option<serde_json::Value>,
     /// Milliseconds paused, by reason.
     pub throttled_ms: BTreeMap<String, u64>,
     /// The host that ran it.
@@ -211,6 +222,7 @@ impl Report {
             deleted_count: 0,
             batches: 0,
             order: None,
+            plan: None,
             throttled_ms: BTreeMap::new(),
             host: host.to_owned(),
             error: None,

@@ -1,29 +1,32 @@
 //! The engine: what a run does, from its claim to its report.
 
 pub mod guard;
+pub mod limits;
 pub mod pace;
 pub mod plan;
+pub mod probe;
 pub mod stats;
 pub mod walk;
 
 mod batches;
+mod brakes;
 mod log;
 mod prepare;
+mod retry;
 mod run;
 
 use std::time::Duration;
 
+use crate::archive;
 use crate::audit;
 use crate::clock::Clock;
 use crate::db::{self, DbError};
 use crate::preset::Layout;
-use crate::report::{Report, RunId, Trigger};
+use crate::report::{Report, RunId, SweepOrder, Throttle, Trigger};
 use chrono::{DateTime, Utc};
 
+pub use limits::Limits;
 pub use log::log;
-
-/// Transient errors are waited out for this long.
-const RETRY_FOR: Duration = Duration::from_mins(1);
 
 /// What to sweep, and how fast.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,39 +41,12 @@ pub struct Spec {
     pub max_clock_skew: Duration,
     /// How fast, how many, how long.
     pub limits: Limits,
-}
-
-/// The limits of a run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Limits {
-    /// How long one batch should take.
-    pub batch_target: Duration,
-    /// Pause this many times the work after each batch; 0 for none.
-    pub nice: f64,
-    /// At most this many rows per second, on average.
-    pub max_rows_per_second: Option<u64>,
-    /// Stop after this many rows.
-    pub max_rows: Option<u64>,
-    /// Stop after this time.
-    pub max_duration: Duration,
-    /// Give up on a row lock after this time, and try again later.
-    pub lock_timeout: Duration,
-    /// Give up on a statement after this time.
-    pub statement_timeout: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            batch_target: Duration::from_millis(10),
-            nice: 9.0,
-            max_rows_per_second: None,
-            max_rows: None,
-            max_duration: Duration::from_hours(1),
-            lock_timeout: Duration::from_secs(1),
-            statement_timeout: Duration::from_secs(30),
-        }
-    }
+    /// The sweep order; none leaves it to the planner.
+    pub order: Option<SweepOrder>,
+    /// How many workers sweep a large table at once (`PostgreSQL`, order `physical`).
+    pub workers: u32,
+    /// Where the deleted rows are archived.
+    pub archive: Option<archive::Settings>,
 }
 
 /// Why a run did not do its work.
@@ -135,6 +111,10 @@ pub struct Progress {
     pub walked: u64,
     /// Units of the path, where that is known.
     pub of: Option<u64>,
+    /// Rows that were expected to be deleted, where the plan could tell.
+    pub expected: Option<u64>,
+    /// Why it pauses at the moment, other than to be nice.
+    pub throttle: Option<Throttle>,
 }
 
 /// Runs the sweeps of a job.
@@ -142,6 +122,8 @@ pub struct Progress {
 pub struct Sweeper {
     /// How to connect.
     pub database: db::Settings,
+    /// How to connect to the replica that says how far it is behind.
+    pub replica: Option<db::Settings>,
     /// Whether sweepd may create its own tables.
     pub migrate: bool,
     /// Audit rows.

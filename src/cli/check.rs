@@ -12,7 +12,8 @@ use crate::db::{
 use crate::job::Job;
 use crate::ledger::Ledger;
 use crate::report::rfc3339;
-use crate::sweep::{self, plan::Plan};
+use crate::sweep;
+use crate::sweep::plan::{Part, Plan};
 use crate::telemetry::{self, Level};
 
 #[derive(Debug, clap::Args)]
@@ -148,7 +149,10 @@ fn schedule(session: &Session, job: &Job, findings: &mut Findings<'_>) {
 async fn table(database: &Database, plan: &Plan, findings: &mut Findings<'_>) {
     let (table, expiry) = (&plan.target.table, &plan.target.expiry);
     findings.ok(format!("{} expires by {:?}, read as {}", table.name, expiry.column, expiry.encoding));
-    findings.ok(format!("order {}: {}", plan.order(), plan.why));
+    for part in &plan.parts {
+        let of = if plan.parts.len() > 1 { format!("{}: ", part.target.table.name) } else { String::new() };
+        findings.ok(format!("{of}order {}: {}", part.order(), part.why));
+    }
     if plan.target.lacks_index() {
         let sql = migrate::expiry_index(database.engine(), table, &expiry.column);
         let message = format!(
@@ -157,10 +161,13 @@ async fn table(database: &Database, plan: &Plan, findings: &mut Findings<'_>) {
         );
         findings.warning(message, Some(format!("{sql};")));
     }
-    match may_delete(database, plan).await {
-        Ok(()) => findings.ok(format!("this user may delete from {}", table.name)),
-        Err(error) if error.trouble == Trouble::Privilege => may_not_sweep(database, &table.name, findings).await,
-        Err(error) => findings.error(error.to_string(), None),
+    for part in &plan.parts {
+        let name = &part.target.table.name;
+        match may_delete(database, part).await {
+            Ok(()) => findings.ok(format!("this user may delete from {name}")),
+            Err(error) if error.trouble == Trouble::Privilege => may_not_sweep(database, name, findings).await,
+            Err(error) => findings.error(error.to_string(), None),
+        }
     }
 }
 
@@ -172,9 +179,9 @@ async fn may_not_sweep(database: &Database, table: &TableName, findings: &mut Fi
 }
 
 /// Deletes nothing: the database looks at the privilege first.
-async fn may_delete(database: &Database, plan: &Plan) -> Result<(), DbError> {
+async fn may_delete(database: &Database, part: &Part) -> Result<(), DbError> {
     let mut transaction = database.begin(Purpose::Write).await?;
-    transaction.execute(plan.target.delete_nothing()).await?;
+    transaction.execute(part.target.delete_nothing()).await?;
     transaction.rollback().await
 }
 

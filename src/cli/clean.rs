@@ -128,8 +128,17 @@ fn print_dry_run(found: &DryRun) {
     output::line(format!("{}: {rows} of {} would be deleted", found.job, plan.table));
     output::line(format!("  expired  at or before {}", rfc3339(found.cutoff)));
     output::line(format!("  column   {} ({}): {means}", plan.column, plan.encoding));
-    output::line(format!("  order    {}: {}", plan.order, plan.why));
-    output::line(format!("  batch    {}", plan.sql));
+    if let Some(estimated) = plan.estimated_rows {
+        output::line(format!("  estimate {} by the database's statistics", output::rows(estimated)));
+    }
+    for walk in &plan.walks {
+        if plan.walks.len() > 1 {
+            output::line(format!("  table    {}", walk.table));
+        }
+        let index = walk.index.as_ref().map(|index| format!(", along {index}")).unwrap_or_default();
+        output::line(format!("  order    {}{index}: {}", walk.order, walk.why));
+        output::line(format!("  batch    {}", walk.sql));
+    }
 }
 
 async fn clean(session: &Session, jobs: &[&Job], args: &Args, stop: &CancellationToken) -> Exit {

@@ -1,25 +1,29 @@
-//! `[jobs.NAME]` and `[jobs.NAME.limits]`.
+//! `[jobs.NAME]`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::databases::{DEFAULT, Databases, Entry};
 use super::error::{Place, quoted};
 use super::key::{did_you_mean, nearest};
 use super::layout;
+use super::limits;
 use super::reader::Section;
 use super::setting::Setting as _;
+use crate::archive::{self, Compress, Secrets};
 use crate::db::Engine;
 use crate::job::Job;
+use crate::report::SweepOrder;
 use crate::schedule::Schedule;
-use crate::sweep::{Limits, Spec};
+use crate::sweep::Spec;
 use crate::zone::Zone;
 
 /// What an instant may be moved by, so that no date can overflow.
 pub(super) const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
 const DAY: Duration = Duration::from_hours(24);
-const MOST_ROWS: u64 = 1_000_000_000_000;
 /// Keys of `[jobs.NAME]` that a later version will know.
-const LATER: &[&str] = &["max_age", "catch_up", "catch_up_within", "jitter", "order", "workers", "archive", "vacuum"];
+const LATER: &[&str] = &["max_age", "catch_up", "catch_up_within", "jitter", "vacuum"];
+const MOST_WORKERS: u32 = 64;
 pub(super) const ZONES: &str = "a time zone such as \"UTC\" or \"Europe/Dublin\"";
 const SCHEDULES: &str = "a schedule such as \"daily at 02:00\", \"every 15 minutes\", \"0 2 * * *\" or \"manual\"";
 
@@ -63,13 +67,40 @@ fn job(section: &mut Section<'_>, name: &str, shared: &Shared, databases: &Datab
     section.later(LATER);
     let enabled = section.or("enabled", true);
     let (database, engine) = database(section, databases);
-    let schedule = schedule(section, shared);
+    let zone = section.parsed("timezone", ZONES, Zone::parse).unwrap_or_else(|| shared.zone.clone());
+    section.derive("timezone", Some(zone.name().to_owned().to_toml()), "schedule.timezone");
+    let schedule = schedule(section, &zone);
     let layout = layout::read(section, engine);
     let keep = section.within("keep", Duration::ZERO, Duration::ZERO..=CENTURY);
-    let limits = limits(section.table("limits"));
+    let orders = [("auto", None), ("expiry", Some(SweepOrder::Expiry)), ("physical", Some(SweepOrder::Physical))];
+    let order = section.choice("order", &orders, None);
+    let workers = section.within("workers", 1, 1..=MOST_WORKERS);
+    let archive = archive(section);
+    let (limits, replica) = limits::read(section.table("limits"), &zone, engine, databases);
+    if let (Some(schedule), Some(window)) = (&schedule, &limits.window) {
+        limits::check_window(section, schedule, window);
+    }
     let max_clock_skew = shared.max_clock_skew;
-    let spec = Spec { job: name.to_owned(), layout: layout?, keep, max_clock_skew, limits };
-    Some(Job { spec, database, schedule: schedule?, enabled })
+    let spec = Spec { job: name.to_owned(), layout: layout?, keep, max_clock_skew, limits, order, workers, archive };
+    Some(Job { spec, database, replica, schedule: schedule?, enabled })
+}
+
+/// `archive = { directory = "..." }`; without one, nothing is archived.
+fn archive(section: &mut Section<'_>) -> Option<archive::Settings> {
+    let given = section.has("archive");
+    let mut section = section.table("archive");
+    if !given {
+        return None;
+    }
+    let directory: Option<PathBuf> = section.optional("directory");
+    section.word("format", &["jsonl"]);
+    let compress = section.choice("compress", &[("zstd", Compress::Zstd), ("none", Compress::None)], Compress::Zstd);
+    let secrets = section.choice("secrets", &[("hash", Secrets::Hash), ("keep", Secrets::Keep)], Secrets::Hash);
+    if !section.has("directory") {
+        section.missing("directory", "; the rows are archived there");
+    }
+    section.finish();
+    directory.map(|directory| archive::Settings { directory, compress, secrets })
 }
 
 /// The name of the database, and its engine where that is known.
@@ -107,33 +138,9 @@ fn unknown_database(section: &mut Section<'_>, name: &str, databases: &Databases
     section.problem("database", message);
 }
 
-fn schedule(section: &mut Section<'_>, shared: &Shared) -> Option<Schedule> {
-    let zone = section.parsed("timezone", ZONES, Zone::parse).unwrap_or_else(|| shared.zone.clone());
-    section.derive("timezone", Some(zone.name().to_owned().to_toml()), "schedule.timezone");
+fn schedule(section: &mut Section<'_>, zone: &Zone) -> Option<Schedule> {
     if !section.has("schedule") {
         section.missing("schedule", format!("; expected {SCHEDULES}"));
     }
-    section.parsed("schedule", SCHEDULES, |text| Schedule::parse(text, zone))
-}
-
-fn limits(mut section: Section<'_>) -> Limits {
-    const MILLISECOND: Duration = Duration::from_millis(1);
-    section.later(&["window"]);
-    let default = Limits::default();
-    let minute = Duration::from_mins(1);
-    let limits = Limits {
-        batch_target: section.within("batch_target", default.batch_target, MILLISECOND..=minute),
-        nice: section.within("nice", default.nice, 0.0..=1000.0),
-        max_rows_per_second: section.optional_within("max_rows_per_second", 1..=MOST_ROWS),
-        max_rows: section.optional_within("max_rows", 1..=MOST_ROWS),
-        max_duration: section.within("max_duration", default.max_duration, MILLISECOND..=30 * DAY),
-        lock_timeout: section.within("lock_timeout", default.lock_timeout, MILLISECOND..=60 * minute),
-        statement_timeout: section.within("statement_timeout", default.statement_timeout, MILLISECOND..=DAY),
-    };
-    if limits.statement_timeout <= limits.batch_target {
-        let message = format!("must be longer than batch_target, which is {}", limits.batch_target.to_toml());
-        section.problem("statement_timeout", message);
-    }
-    section.finish();
-    limits
+    section.parsed("schedule", SCHEDULES, |text| Schedule::parse(text, zone.clone()))
 }

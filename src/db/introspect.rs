@@ -1,6 +1,6 @@
 //! What the database says of itself and of a table. Read-only.
 
-use super::{Column, Database, DbError, DecodeError, Engine, Row, Statement, Table, TableKind, TableName};
+use super::{Column, Database, DbError, DecodeError, Engine, Index, Row, Statement, Table, TableKind, TableName};
 
 /// Selects the server's version and the connection's own schema: the first on the search path that is not sweepd's,
 /// which a role called `sweepd` has first.
@@ -96,17 +96,11 @@ pub async fn table(database: &Database, name: &TableName) -> Result<Option<Table
             estimated_rows: found.int(1)?.and_then(|rows| u64::try_from(rows).ok()),
             hides_rows: found.int(2)? == Some(1),
             key: if found.int(3)? == Some(1) { row_number(&columns) } else { key(&indexes, &columns) },
-            indexed: indexes.iter().filter_map(|index| index.columns.first().cloned()).collect(),
+            indexes,
             columns,
             name: name.clone(),
         }))
     })
-}
-
-struct Index {
-    unique: bool,
-    primary: bool,
-    columns: Vec<String>,
 }
 
 fn kind(word: Option<&str>) -> TableKind {
@@ -130,19 +124,19 @@ fn column(row: &Row) -> Result<Column, DecodeError> {
 
 /// Rows of (index, unique, primary, column), in the order of the columns.
 fn indexes(rows: &[Row]) -> Result<Vec<Index>, DecodeError> {
-    let mut indexes: Vec<(String, Index)> = Vec::new();
+    let mut indexes: Vec<Index> = Vec::new();
     for row in rows {
         let name = row.text(0)?.unwrap_or_default();
         let column = row.text(3)?.unwrap_or_default();
         match indexes.last_mut() {
-            Some((last, index)) if *last == name => index.columns.push(column),
+            Some(last) if last.name == name => last.columns.push(column),
             _ => {
                 let (unique, primary) = (row.int(1)? == Some(1), row.int(2)? == Some(1));
-                indexes.push((name, Index { unique, primary, columns: vec![column] }));
+                indexes.push(Index { name, unique, primary, columns: vec![column] });
             }
         }
     }
-    Ok(indexes.into_iter().map(|(_, index)| index).collect())
+    Ok(indexes)
 }
 
 /// `SQLite`'s row number, under the first of its names that no column has taken.
@@ -253,7 +247,7 @@ fn keys_sql(engine: Engine, name: &TableName) -> Statement {
         Engine::Postgres => named(
             Statement::text(
                 engine,
-                "SELECT i.indexrelid::text, (i.indisunique AND i.indimmediate)::int::bigint, \
+                "SELECT x.relname::text, (i.indisunique AND i.indimmediate)::int::bigint, \
                  i.indisprimary::int::bigint, coalesce(a.attname::text, '') \
                  FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid \
                  JOIN pg_namespace n ON n.oid = c.relnamespace \
@@ -296,6 +290,35 @@ pub fn storage_classes(table: &TableName, column: &str) -> Statement {
         .push("), count(*) FROM ")
         .table(table)
         .push(" GROUP BY 1")
+}
+
+/// Selects schema and name of the tables in which the rows of a parent are, itself among them where it may have some
+/// (`PostgreSQL`).
+#[must_use]
+pub fn leaves(parent: &TableName) -> Statement {
+    Statement::text(Engine::Postgres, "WITH RECURSIVE tree AS (SELECT ")
+        .bind(super::quote_table(Engine::Postgres, parent))
+        .push(
+            "::regclass::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree t ON i.inhparent = t.oid) \
+             SELECT n.nspname::text, c.relname::text FROM tree t JOIN pg_class c ON c.oid = t.oid \
+             JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind <> 'p' ORDER BY 1, 2",
+        )
+}
+
+/// Selects how far the rows of a column lie in its order, from -1 to 1 in thousandths, where that is known, and the
+/// blocks of the table (`PostgreSQL`).
+#[must_use]
+pub fn correlation(table: &TableName, column: &str) -> Statement {
+    Statement::text(Engine::Postgres, "SELECT (SELECT round(s.correlation * 1000)::bigint FROM pg_stats s WHERE ")
+        .push("s.schemaname = ")
+        .bind(table.schema.clone())
+        .push(" AND s.tablename = ")
+        .bind(table.name.clone())
+        .push(" AND s.attname = ")
+        .bind(column)
+        .push(" AND NOT s.inherited), pg_relation_size(")
+        .bind(super::quote_table(Engine::Postgres, table))
+        .push("::regclass) / current_setting('block_size')::bigint")
 }
 
 /// Selects the names of the tables in a schema, for suggestions.

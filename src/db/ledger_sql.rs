@@ -143,12 +143,14 @@ pub fn heartbeat(engine: Engine, run: RunId) -> Statement {
 
 /// Records what a run was planned to do.
 #[must_use]
-pub fn plan(engine: Engine, run: RunId, cutoff: DateTime<Utc>, order: Option<SweepOrder>) -> Statement {
+pub fn plan(engine: Engine, run: RunId, cutoff: DateTime<Utc>, order: Option<SweepOrder>, plan: &str) -> Statement {
     update(engine)
         .push("cutoff = ")
         .with(|statement| instant(statement, Some(cutoff)))
         .push(", sweep_order = ")
         .bind(order.map(SweepOrder::as_str))
+        .push(", plan = ")
+        .bind(plan)
         .with(|statement| still_running(statement, run))
 }
 
@@ -207,7 +209,7 @@ fn select(engine: Engine) -> Statement {
 }
 
 /// The columns of a report, in this order: id, job, trigger, scheduled instant, start, end, cutoff, state, what
-/// stopped it, deleted, batches, order, throttled, host, error. Instants are RFC 3339 text.
+/// stopped it, deleted, batches, order, throttled, host, error, plan. Instants are RFC 3339 text.
 fn report_columns(engine: Engine) -> String {
     let instant = |column: &str| match engine {
         Engine::Postgres => format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"),
@@ -221,7 +223,7 @@ fn report_columns(engine: Engine) -> String {
         instant("started_at"),
         instant("finished_at"),
         instant("cutoff"),
-        "state, stopped_by, deleted, batches, sweep_order, throttled, host, error".to_owned(),
+        "state, stopped_by, deleted, batches, sweep_order, throttled, host, error, plan".to_owned(),
     ]
     .join(", ")
 }

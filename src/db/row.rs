@@ -3,7 +3,7 @@
 use sqlx::mysql::MySqlRow;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
+use sqlx::{Column as _, Row as _, TypeInfo as _, ValueRef as _};
 
 use super::Param;
 
@@ -48,6 +48,17 @@ impl Row {
     /// When the column is not an integer: a mistake in the statement.
     pub fn int(&self, index: usize) -> Result<Option<i64>, DecodeError> {
         with_row!(self, row => row.try_get_unchecked(index)).map_err(DecodeError::new)
+    }
+
+    /// The integer in the first of the columns `names` that there is; none when it is NULL.
+    ///
+    /// # Errors
+    /// When there is no such column, or it is no integer.
+    pub fn int_named(&self, names: &[&str]) -> Result<Option<i64>, DecodeError> {
+        let index = with_row!(self, row => names.iter().find_map(|name| {
+            row.columns().iter().position(|column| column.name() == *name)
+        }));
+        self.int(index.ok_or_else(|| DecodeError::new(format!("no column {}", names.join(" or "))))?)
     }
 
     /// The text in column `index`, counted from 0; none when it is NULL.

@@ -1,4 +1,4 @@
-//! The statements of a sweep: where a batch ends, the batch itself, and counting.
+//! The statements of a sweep: where a batch ends, and counting.
 
 use chrono::{DateTime, Utc};
 
@@ -47,85 +47,68 @@ impl Target {
     /// Whether there is no index that a sweep could use, and there could be one.
     #[must_use]
     pub fn lacks_index(&self) -> bool {
-        self.expiry.can_use_index() && !self.table.has_index_on(&self.expiry.column)
+        self.expiry.can_use_index() && self.table.index_on(&self.expiry.column).is_none()
     }
 
-    /// Selects the position `rows` rows after `after`; no row when fewer are left.
+    /// Selects the position `rows` rows after `after`; no row, or NULL, when fewer are left. Along the expiry it also
+    /// selects the position twice as far: when both are the same, so many rows share it that no batch could end there.
     #[must_use]
     pub fn boundary(&self, path: &Path, after: Option<&Position>, rows: u64, cutoff: DateTime<Utc>) -> Statement {
+        let at = |statement, rows| self.nth(statement, path, after, rows, cutoff);
+        match path {
+            Path::Expiry => {
+                self.statement("SELECT (").with(|s| at(s, rows)).push("), (").with(|s| at(s, 2 * rows)).push(")")
+            }
+            Path::Blocks | Path::Key(_) => at(self.statement(""), rows),
+        }
+    }
+
+    fn nth(
+        &self,
+        statement: Statement,
+        path: &Path,
+        after: Option<&Position>,
+        rows: u64,
+        cutoff: DateTime<Utc>,
+    ) -> Statement {
         let stretch = Stretch { after: after.cloned(), upto: None };
-        self.start("SELECT ")
-            .with(|statement| self.key(statement, path))
+        statement
+            .push("SELECT ")
+            .with(|statement| self.position(statement, path))
             .push(" FROM ")
-            .table(&self.table.name)
+            .with(|statement| self.own_rows(statement))
             .push(" WHERE ")
             .with(|statement| match path {
                 Path::Expiry => self.expiry.expired(statement, cutoff).push(" AND "),
                 Path::Blocks | Path::Key(_) => statement,
             })
-            .with(|statement| self.stretch(statement, path, &stretch))
+            .with(|statement| self.within(statement, path, &stretch))
             .push(" ORDER BY ")
             .with(|statement| self.columns(statement, path))
             .push(" LIMIT 1 OFFSET ")
             .push(&rows.saturating_sub(1).to_string())
     }
 
-    /// Deletes what has expired at `cutoff` in a stretch.
+    /// Explains the count of what has expired at `cutoff`: the database's own estimate, without reading the table
+    /// (`PostgreSQL`).
     #[must_use]
-    pub fn delete(&self, path: &Path, stretch: &Stretch, cutoff: DateTime<Utc>) -> Statement {
-        self.start("DELETE FROM ").with(|statement| self.expired_in(statement, path, stretch, cutoff))
-    }
-
-    /// The same, but at most `most` rows. The outer condition judges each row again, at the time at which it is
-    /// deleted.
-    #[must_use]
-    pub fn delete_up_to(&self, most: u64, path: &Path, stretch: &Stretch, cutoff: DateTime<Utc>) -> Statement {
-        let inner = |statement| self.expired_in(statement, path, stretch, cutoff).push(&format!(" LIMIT {most}"));
-        let delete = self.start("DELETE FROM ");
-        match self.expiry.engine {
-            Engine::MySql => delete.with(inner),
-            Engine::Postgres => delete
-                .table(&self.table.name)
-                .push(" WHERE ctid = ANY (ARRAY(SELECT ctid FROM ")
-                .with(inner)
-                .push(")) AND ")
-                .with(|statement| self.expiry.expired(statement, cutoff)),
-            Engine::Sqlite => delete
-                .table(&self.table.name)
-                .push(" WHERE (")
-                .with(|statement| self.names(statement))
-                .push(") IN (SELECT ")
-                .with(|statement| self.names(statement))
-                .push(" FROM ")
-                .with(inner)
-                .push(") AND ")
-                .with(|statement| self.expiry.expired(statement, cutoff)),
-        }
-    }
-
-    fn names(&self, statement: Statement) -> Statement {
-        statement.list(&self.table.key, ", ", |statement, column| statement.name(column))
-    }
-
-    fn expired_in(&self, statement: Statement, path: &Path, stretch: &Stretch, cutoff: DateTime<Utc>) -> Statement {
-        statement
-            .table(&self.table.name)
+    pub fn estimate(&self, cutoff: DateTime<Utc>) -> Statement {
+        self.statement("EXPLAIN (FORMAT JSON) SELECT 1 FROM ")
+            .with(|statement| self.own_rows(statement))
             .push(" WHERE ")
-            .with(|statement| self.stretch(statement, path, stretch))
-            .push(" AND ")
             .with(|statement| self.expiry.expired(statement, cutoff))
     }
 
     /// Deletes nothing, but only for who may delete.
     #[must_use]
     pub fn delete_nothing(&self) -> Statement {
-        self.start("DELETE FROM ").table(&self.table.name).push(" WHERE 1 = 0")
+        self.statement("DELETE FROM ").table(&self.table.name).push(" WHERE 1 = 0")
     }
 
     /// Counts what has expired at `cutoff`, exactly.
     #[must_use]
     pub fn count(&self, cutoff: DateTime<Utc>) -> Statement {
-        self.start("SELECT COUNT(*) FROM ")
+        self.statement("SELECT COUNT(*) FROM ")
             .table(&self.table.name)
             .push(" WHERE ")
             .with(|statement| self.expiry.expired(statement, cutoff))
@@ -134,7 +117,7 @@ impl Target {
     /// Counts what has expired at `cutoff`, but no further than `most`.
     #[must_use]
     pub fn count_up_to(&self, most: u64, cutoff: DateTime<Utc>) -> Statement {
-        self.start("SELECT COUNT(*) FROM (SELECT 1 FROM ")
+        self.statement("SELECT COUNT(*) FROM (SELECT 1 FROM ")
             .table(&self.table.name)
             .push(" WHERE ")
             .with(|statement| self.expiry.expired(statement, cutoff))
@@ -164,15 +147,28 @@ impl Target {
     #[must_use]
     pub fn blocks(&self) -> Statement {
         let name = super::quote_table(self.expiry.engine, &self.table.name);
-        self.start("SELECT pg_relation_size(").bind(name).push("::regclass) / current_setting('block_size')::bigint")
+        self.statement("SELECT pg_relation_size(")
+            .bind(name)
+            .push("::regclass) / current_setting('block_size')::bigint")
     }
 
-    fn start(&self, sql: &str) -> Statement {
+    pub(super) fn statement(&self, sql: &str) -> Statement {
         Statement::text(self.expiry.engine, sql)
     }
 
+    /// The table without those that inherit from it.
+    pub(super) fn own_rows(&self, statement: Statement) -> Statement {
+        let only = if self.expiry.engine == Engine::Postgres { "ONLY " } else { "" };
+        statement.push(only).table(&self.table.name)
+    }
+
+    /// The columns of the key.
+    pub(super) fn names(&self, statement: Statement) -> Statement {
+        statement.list(&self.table.key, ", ", |statement, column| statement.name(column))
+    }
+
     /// What is selected as a position. Dates travel as text.
-    fn key(&self, statement: Statement, path: &Path) -> Statement {
+    pub(super) fn position(&self, statement: Statement, path: &Path) -> Statement {
         let is_date = |column: &String| {
             let kind = self.table.column(column).map(|column| column.kind.as_str());
             self.expiry.engine == Engine::MySql && matches!(kind, Some("datetime" | "timestamp" | "date" | "time"))
@@ -198,7 +194,8 @@ impl Target {
         }
     }
 
-    fn stretch(&self, statement: Statement, path: &Path, stretch: &Stretch) -> Statement {
+    /// The condition on a stretch of a path.
+    pub(super) fn within(&self, statement: Statement, path: &Path, stretch: &Stretch) -> Statement {
         let bounds = [(&stretch.after, true), (&stretch.upto, false)];
         let bounds: Vec<_> = bounds.iter().filter_map(|(at, lower)| at.as_ref().map(|at| (at, *lower))).collect();
         if bounds.is_empty() {
@@ -229,7 +226,7 @@ impl Target {
 
     /// A value to compare a key column with. `MySQL` would rather convert every row of the column than a parameter
     /// whose character set is another, and then use no index.
-    fn key_value(&self, statement: Statement, column: &str, value: &Param) -> Statement {
+    pub(super) fn key_value(&self, statement: Statement, column: &str, value: &Param) -> Statement {
         let collation = self.table.column(column).and_then(|column| column.collation.as_ref());
         match (collation, value) {
             (Some((charset, collation)), Param::Text(_)) => {

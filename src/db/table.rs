@@ -75,6 +75,19 @@ pub struct Column {
     pub collation: Option<(String, String)>,
 }
 
+/// An index that a walk can use: whole, valid and sorted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Its name.
+    pub name: String,
+    /// Whether no two rows have the same values.
+    pub unique: bool,
+    /// Whether it is the primary key.
+    pub primary: bool,
+    /// Its columns, in order.
+    pub columns: Vec<String>,
+}
+
 /// What a table is to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableKind {
@@ -100,8 +113,8 @@ pub struct Table {
     /// The columns that rows can be walked by, in order: the row number (`SQLite`), else the primary key, else a
     /// unique key without NULLs. Empty where there is none.
     pub key: Vec<String>,
-    /// The leading columns of its usable indexes.
-    pub indexed: Vec<String>,
+    /// Its usable indexes.
+    pub indexes: Vec<Index>,
     /// Rows, as the database's statistics estimate them.
     pub estimated_rows: Option<u64>,
     /// Whether row-level security hides rows from this role.
@@ -115,9 +128,9 @@ impl Table {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// Whether an index begins with that column.
+    /// An index that begins with that column.
     #[must_use]
-    pub fn has_index_on(&self, column: &str) -> bool {
-        self.indexed.iter().any(|indexed| indexed == column)
+    pub fn index_on(&self, column: &str) -> Option<&Index> {
+        self.indexes.iter().find(|index| index.columns.first().is_some_and(|first| first == column))
     }
 }

@@ -1,260 +1,260 @@
 //! Batches, one after the other, until nothing is left or something stops them.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Mutex;
 use tracing::{debug, warn};
 
-use super::pace::Pace;
-use super::plan::Plan;
+use super::Error;
+use super::pace::{Pace, Pause};
+use super::plan::{Part, Plan};
+use super::retry::{self, Trying};
 use super::run::Run;
-use super::walk::{Step, Walk};
-use super::{Error, Progress, RETRY_FOR};
+use super::walk::{self, Regions, Step, Walk};
+use crate::archive::{self, Archive};
 use crate::clock::Stopwatch;
-use crate::db::{DbError, Engine, Purpose, Statement, Trouble};
-use crate::report::{Outcome, StoppedBy, Throttle};
+use crate::db::batch_sql::Batch;
+use crate::db::sweep_sql::Position;
+use crate::db::{DbError, Engine, Purpose, Row, Transaction, Trouble};
+use crate::report::{StoppedBy, Throttle};
 
 /// How often a batch of the smallest size may meet a locked row before it is left.
 const LOCKED_TRIES: u32 = 3;
+/// No statement takes more placeholders than this.
+const MOST_PLACEHOLDERS: u64 = 60_000;
 
-/// How a sweep ended.
-#[derive(Debug)]
-pub struct Ended {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// What stopped it.
-    pub stopped_by: Option<StoppedBy>,
-    /// Milliseconds paused, by reason.
-    pub throttled_ms: BTreeMap<String, u64>,
-    /// Why it failed.
-    pub error: Option<String>,
-}
-
-impl From<Result<Option<StoppedBy>, Error>> for Ended {
-    fn from(result: Result<Option<StoppedBy>, Error>) -> Self {
-        let (outcome, stopped_by, error) = match result {
-            Ok(None) => (Outcome::Completed, None, None),
-            Ok(stopped_by) => (Outcome::Partial, stopped_by, None),
-            Err(Error::Stopped) => (Outcome::Partial, Some(StoppedBy::Shutdown), None),
-            Err(error) => (Outcome::Failed, None, Some(error.to_string())),
-        };
-        Self { outcome, stopped_by, throttled_ms: BTreeMap::new(), error }
+/// Sweeps all parts of a plan, each by as many workers as there shall be. Returns what stopped it, if anything did.
+pub async fn sweep(run: &Run<'_>, plan: &Plan) -> Result<Option<StoppedBy>, Error> {
+    let archive = open_archive(run, plan)?;
+    let mut stopped_by = None;
+    for part in &plan.parts {
+        let count = run.workers(part);
+        let regions = retry::retry(run.stop, || Regions::of(&run.database, part, count)).await?;
+        run.progress.send_modify(|progress| progress.of = regions.length(part).map(|length| progress.walked + length));
+        let workers = (0..count).map(|_| Worker::new(run, plan, part, archive.as_ref(), count).work(&regions));
+        let ends = futures_util::future::try_join_all(workers).await?;
+        let end = ends.into_iter().flatten().max();
+        if end.is_some_and(|end| end != StoppedBy::LockedRows) {
+            return Ok(end);
+        }
+        stopped_by = stopped_by.max(end);
     }
+    Ok(stopped_by)
 }
 
-/// The batches of a run.
-pub struct Batches<'a> {
+fn open_archive(run: &Run<'_>, plan: &Plan) -> Result<Option<Mutex<Archive>>, Error> {
+    let Some(settings) = &run.spec.archive else { return Ok(None) };
+    let columns: Vec<_> = plan.target.table.columns.iter().map(|column| column.name.clone()).collect();
+    let secrets = archive::secret_columns(&columns, run.spec.layout.token.as_deref());
+    let today = run.clock.now().date_naive();
+    let archive = Archive::open(settings.clone(), &run.spec.job, run.id, secrets, today);
+    archive.map(|archive| Some(Mutex::new(archive))).map_err(|error| Error::refused(error.to_string()))
+}
+
+/// Takes one region of a table after the other.
+struct Worker<'a> {
     run: &'a Run<'a>,
     plan: &'a Plan,
+    part: &'a Part,
+    archive: Option<&'a Mutex<Archive>>,
     pace: Pace,
-    progress: Progress,
     /// The pause that is due before the next batch: there is none after the last.
-    due: (Duration, Throttle),
+    due: Pause,
+    trying: Trying,
+    /// Whether rows that others have locked are left at once, from here on to the end of the stretch.
+    skip_locked: bool,
+    /// Whether this user may do so.
+    may_skip: bool,
     left_locked: bool,
 }
 
-/// What came of trying a batch.
-enum Tried {
-    Done { deleted: u64, took: Duration },
-    Failed(Error),
-}
-
-impl<'a> Batches<'a> {
-    /// Nothing deleted yet.
-    pub fn new(run: &'a Run<'a>, plan: &'a Plan) -> Self {
-        let pace = Pace::new(&run.spec.limits, 1, 1);
-        let due = (Duration::ZERO, Throttle::Nice);
-        Self { run, plan, pace, progress: Progress::default(), due, left_locked: false }
+impl<'a> Worker<'a> {
+    fn new(
+        run: &'a Run<'a>,
+        plan: &'a Plan,
+        part: &'a Part,
+        archive: Option<&'a Mutex<Archive>>,
+        workers: u64,
+    ) -> Self {
+        let (first, largest) = walk::sizes(&part.path);
+        let pace = Pace::new(&run.spec.limits, workers, first, largest);
+        // On SQLite a lock is never on a row.
+        let may_skip = run.database.engine() != Engine::Sqlite;
+        let (trying, due) = (Trying::default(), Pause::default());
+        Self { run, plan, part, archive, pace, due, trying, skip_locked: false, may_skip, left_locked: false }
     }
 
-    /// Runs them.
-    pub async fn run(mut self) -> Ended {
-        let result = self.walk().await;
-        Ended { throttled_ms: self.pace.throttled_ms(), ..Ended::from(result) }
-    }
-
-    async fn walk(&mut self) -> Result<Option<StoppedBy>, Error> {
-        let mut walk = retry(self.run.stop, || Walk::begin(&self.run.database, self.plan)).await?;
-        let (first, largest) = walk.sizes();
-        self.pace = Pace::new(&self.run.spec.limits, first, largest);
-        let mut trouble = Trying::default();
-        while !walk.has_ended() {
-            let (pause, reason) = std::mem::replace(&mut self.due, (Duration::ZERO, Throttle::Nice));
-            let left = self.run.spec.limits.max_duration.saturating_sub(self.run.watch.elapsed());
-            self.pause(pause.min(left), reason).await;
-            if let Some(reason) = self.stopped() {
+    async fn work(mut self, regions: &Regions) -> Result<Option<StoppedBy>, Error> {
+        while let Some(region) = regions.take() {
+            let walk = Walk::through(&self.run.database, self.plan, self.part, region);
+            if let Some(reason) = self.walk(walk).await? {
                 return Ok(Some(reason));
-            }
-            let step = match walk.next(self.pace.size()).await {
-                Ok(step) => step,
-                Err(error) => {
-                    trouble.wait(self, error.into()).await?;
-                    continue;
-                }
-            };
-            match self.try_batch(&step).await {
-                Tried::Done { deleted, took } => {
-                    trouble = Trying::default();
-                    walk.advance(step);
-                    self.done(&walk, deleted, took);
-                    // The last batch may have left rows of its stretch.
-                    if self.rows_left() == Some(0) {
-                        return Ok(Some(StoppedBy::MaxRows));
-                    }
-                }
-                Tried::Failed(error) if self.may_leave(&error, trouble.count) => {
-                    warn!(job = %self.run.spec.job, runId = %self.run.id, "some rows are locked by the application and are left for the next run");
-                    self.left_locked = true;
-                    trouble = Trying::default();
-                    walk.advance(step);
-                }
-                Tried::Failed(error) => {
-                    trouble.wait(self, error).await?;
-                    self.recount().await?;
-                }
             }
         }
         Ok(self.left_locked.then_some(StoppedBy::LockedRows))
     }
 
-    /// What stops the run before the next batch.
-    fn stopped(&self) -> Option<StoppedBy> {
-        let limits = &self.run.spec.limits;
-        if self.run.stop.is_cancelled() {
-            Some(StoppedBy::Shutdown)
-        } else if self.rows_left() == Some(0) {
-            Some(StoppedBy::MaxRows)
-        } else if self.run.watch.elapsed() >= limits.max_duration {
-            Some(StoppedBy::MaxDuration)
+    async fn walk(&mut self, mut walk: Walk<'_>) -> Result<Option<StoppedBy>, Error> {
+        while !walk.has_ended() {
+            let due = std::mem::take(&mut self.due);
+            self.run.pause(due).await;
+            self.run.wait_for_probes().await?;
+            if let Some(reason) = self.run.stopped() {
+                return Ok(Some(reason));
+            }
+            let watch = Stopwatch::start();
+            let step = match walk.next(self.size()).await {
+                Ok(step) => step,
+                Err(error) => {
+                    self.try_again(error.into()).await?;
+                    continue;
+                }
+            };
+            match self.batch(&step).await {
+                Ok((deleted, took)) => {
+                    self.done(&step, deleted, took, watch.elapsed());
+                    walk.advance(step, deleted);
+                    // The last batch may have left rows of its stretch.
+                    if self.run.rows_left() == Some(0) {
+                        return Ok(Some(StoppedBy::MaxRows));
+                    }
+                }
+                Err(error) if self.leaves(&error) => {
+                    warn!(job = %self.run.spec.job, runId = %self.run.id, "some rows are locked by the application and are left for the next run");
+                    self.left_locked = true;
+                    self.trying = Trying::default();
+                    walk.advance(step, 0);
+                }
+                Err(error) => self.after(error).await?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many blocks or rows the next batch covers.
+    fn size(&self) -> u64 {
+        let keys = u64::try_from(self.part.target.table.key.len().max(1)).unwrap_or(1);
+        if self.skip_locked || self.archive.is_some() {
+            self.pace.size().min(MOST_PLACEHOLDERS / keys)
         } else {
-            None
-        }
-    }
-
-    fn rows_left(&self) -> Option<u64> {
-        self.run.spec.limits.max_rows.map(|most| most.saturating_sub(self.progress.deleted))
-    }
-
-    fn statement(&self, step: &Step) -> Statement {
-        let Plan { target, path, cutoff, .. } = self.plan;
-        match self.rows_left() {
-            Some(left) => target.delete_up_to(left, path, &step.stretch, *cutoff),
-            None => target.delete(path, &step.stretch, *cutoff),
-        }
-    }
-
-    async fn try_batch(&self, step: &Step) -> Tried {
-        let watch = Stopwatch::start();
-        match self.batch(self.statement(step)).await {
-            Ok(deleted) => Tried::Done { deleted, took: watch.elapsed() },
-            Err(error) => Tried::Failed(error),
+            self.pace.size()
         }
     }
 
     /// One transaction: the DELETE, and its count in the ledger. Nothing is committed before the count is seen to
     /// stand: a run that was declared dead rolls back.
-    async fn batch(&self, statement: Statement) -> Result<u64, Error> {
+    async fn batch(&self, step: &Step) -> Result<(u64, Duration), Error> {
+        let batch = Batch {
+            path: &self.part.path,
+            stretch: step.stretch.clone(),
+            cutoff: self.plan.cutoff,
+            most: [step.most, self.run.rows_left()].into_iter().flatten().min(),
+            skip_locked: self.skip_locked,
+            wanted: self.archive.is_some(),
+        };
+        let watch = Stopwatch::start();
         let mut transaction = self.run.database.begin(Purpose::Batch).await?;
-        let deleted = transaction.execute(statement).await?;
+        let deleted = self.delete(&mut transaction, &batch).await?;
         if deleted > 0 && !self.run.ledger.count(&mut transaction, self.run.id, deleted).await? {
             transaction.rollback().await?;
             return Err(Error::ClaimLost);
         }
         transaction.commit().await?;
-        Ok(deleted)
+        Ok((deleted, watch.elapsed()))
     }
 
-    fn done(&mut self, walk: &Walk<'_>, deleted: u64, took: Duration) {
-        let (walked, of) = walk.progress();
-        self.progress.deleted += deleted;
-        self.progress.batches += u64::from(deleted > 0);
-        self.progress.walked = walked;
-        self.progress.of = of;
-        self.run.progress.send_replace(self.progress);
-        debug!(job = %self.run.spec.job, runId = %self.run.id, deleted, ?took, size = self.pace.size(), "batch");
-        self.due = self.pace.after(took, deleted);
+    async fn delete(&self, transaction: &mut Transaction, batch: &Batch<'_>) -> Result<u64, Error> {
+        let target = &self.part.target;
+        if batch.in_two_steps(self.run.database.engine()) {
+            return self.delete_in_two_steps(transaction, batch).await;
+        }
+        if self.archive.is_none() {
+            return Ok(transaction.execute(target.delete(batch)).await?);
+        }
+        let rows = transaction.fetch(target.delete(batch)).await?;
+        self.write_archive(&rows, 0).await?;
+        Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
     }
 
-    /// The answer to a COMMIT may have been lost: the ledger knows whether the batch counts.
-    async fn recount(&mut self) -> Result<(), DbError> {
-        let run = self.run;
-        (self.progress.deleted, self.progress.batches) = retry(run.stop, || run.ledger.counted(run.id)).await?;
+    async fn delete_in_two_steps(&self, transaction: &mut Transaction, batch: &Batch<'_>) -> Result<u64, Error> {
+        let target = &self.part.target;
+        let rows = transaction.fetch(target.select_rows(batch)).await?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let width = target.table.key.len();
+        let key = |row: &Row| (0..width).map(|index| row.param(index)).collect::<Result<Position, _>>();
+        let keys = self.run.database.decode(|| rows.iter().map(key).collect::<Result<Vec<_>, _>>())?;
+        self.write_archive(&rows, width).await?;
+        Ok(transaction.execute(target.delete_rows(&keys, batch.cutoff)).await?)
+    }
+
+    /// Writes the rows of the batch, each of which is JSON in column `index`, to the archive and syncs it.
+    async fn write_archive(&self, rows: &[Row], index: usize) -> Result<(), Error> {
+        let Some(archive) = self.archive else { return Ok(()) };
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let texts =
+            self.run.database.decode(|| rows.iter().map(|row| row.text(index)).collect::<Result<Vec<_>, _>>())?;
+        let parse = |text: Option<String>| serde_json::from_str(&text.unwrap_or_default());
+        let rows = texts.into_iter().map(parse).collect::<Result<Vec<_>, _>>();
+        let rows = rows.map_err(|error| Error::refused(format!("a row could not be read for the archive: {error}")))?;
+        let batch = self.run.progress.borrow().batches + 1;
+        let table = self.part.target.table.name.to_string();
+        // One worker writes at a time, and nothing else of this run is waiting for it.
+        let mut archive = archive.lock().await;
+        archive.write(batch, &table, rows).map_err(|error| Error::refused(error.to_string()))
+    }
+
+    fn done(&mut self, step: &Step, deleted: u64, took: Duration, work: Duration) {
+        let size = self.pace.size();
+        self.left_locked |= self.skip_locked;
+        self.skip_locked = false;
+        self.trying = Trying::default();
+        self.run.progress.send_modify(|progress| {
+            progress.deleted += deleted;
+            progress.batches += u64::from(deleted > 0);
+            progress.walked += step.units;
+        });
+        let took_ms = took.as_secs_f64() * 1000.0;
+        debug!(job = %self.run.spec.job, runId = %self.run.id, deleted, tookMs = took_ms, size, "batch");
+        self.due = self.pace.after(took, work, deleted);
+    }
+
+    /// What is tried after a batch that failed.
+    async fn after(&mut self, error: Error) -> Result<(), Error> {
+        let Error::Database(DbError { trouble, .. }) = &error else { return Err(error) };
+        match trouble {
+            Trouble::Busy if self.may_skip && !self.skip_locked => {
+                self.skip_locked = true;
+                debug!(job = %self.run.spec.job, runId = %self.run.id, "{error}; going on without the locked rows");
+                Ok(())
+            }
+            // To skip locked rows, PostgreSQL wants the privilege to update the table.
+            Trouble::Privilege if self.skip_locked => {
+                (self.may_skip, self.skip_locked) = (false, false);
+                Ok(())
+            }
+            _ => {
+                self.try_again(error).await?;
+                self.run.recount().await
+            }
+        }
+    }
+
+    async fn try_again(&mut self, error: Error) -> Result<(), Error> {
+        let pause = self.trying.next(error, self.run)?;
+        self.pace.shrink();
+        self.run.pause(Pause { time: pause, reason: Throttle::Retry }).await;
         Ok(())
     }
 
-    async fn pause(&mut self, time: Duration, reason: Throttle) {
-        if time.is_zero() {
-            return;
-        }
-        let watch = Stopwatch::start();
-        tokio::select! {
-            () = tokio::time::sleep(time) => {}
-            () = self.run.stop.cancelled() => {}
-        }
-        self.pace.paused(reason, watch.elapsed());
-    }
-
-    /// A row lock that does not go away must not keep the rest of the table from being swept. On `SQLite` a lock is
-    /// never on a row.
-    fn may_leave(&self, error: &Error, tries: u32) -> bool {
+    /// A row lock that does not go away must not keep the rest of the table from being swept.
+    fn leaves(&self, error: &Error) -> bool {
         let locked = matches!(error, Error::Database(error) if error.trouble == Trouble::Busy);
-        let by_row = self.plan.target.expiry.engine != Engine::Sqlite;
-        locked && by_row && self.pace.is_smallest() && tries >= LOCKED_TRIES
-    }
-}
-
-/// A batch that is being tried again.
-struct Trying {
-    count: u32,
-    since: Stopwatch,
-    pause: Duration,
-}
-
-impl Default for Trying {
-    fn default() -> Self {
-        Self { count: 0, since: Stopwatch::start(), pause: Duration::from_millis(50) }
-    }
-}
-
-impl Trying {
-    /// Waits before the next try, with a smaller batch; gives the error back when it is not worth another.
-    async fn wait(&mut self, batches: &mut Batches<'_>, error: Error) -> Result<(), Error> {
-        if self.count == 0 {
-            self.since = Stopwatch::start();
-        }
-        if !error.is_transient() || self.since.elapsed() > RETRY_FOR {
-            return Err(error);
-        }
-        warn!(job = %batches.run.spec.job, runId = %batches.run.id, "{error}; trying again in {:?}", self.pause);
-        self.count += 1;
-        batches.pace.shrink();
-        batches.pause(self.pause, Throttle::Retry).await;
-        self.pause = (self.pause * 2).min(Duration::from_secs(5));
-        Ok(())
-    }
-}
-
-/// Does something again while it fails with a transient error.
-///
-/// # Errors
-/// The last error, when it is not transient, or did not go away in time, or a stop was asked for.
-pub async fn retry<T, F: Future<Output = Result<T, DbError>>>(
-    stop: &CancellationToken,
-    mut action: impl FnMut() -> F,
-) -> Result<T, DbError> {
-    let watch = Stopwatch::start();
-    let mut pause = Duration::from_millis(50);
-    loop {
-        let error = match action().await {
-            Err(error) if error.trouble.is_transient() && watch.elapsed() < RETRY_FOR => error,
-            done => return done,
-        };
-        warn!("{error}; trying again in {pause:?}");
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = stop.cancelled() => return Err(error),
-        }
-        pause = (pause * 2).min(Duration::from_secs(5));
+        let by_row = self.run.database.engine() != Engine::Sqlite;
+        let tried = self.skip_locked || !self.may_skip;
+        locked && by_row && tried && self.pace.is_smallest() && self.trying.count >= LOCKED_TRIES
     }
 }

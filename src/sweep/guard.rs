@@ -6,7 +6,7 @@ use super::{Error, Spec};
 use crate::clock::Clock;
 use crate::db::expiry_sql::Expiry;
 use crate::db::sweep_sql::Target;
-use crate::db::{Database, Encoding, Engine, Table, TableKind, introspect};
+use crate::db::{Database, Encoding, Engine, Row, Table, TableKind, TableName, introspect};
 use crate::report::rfc3339;
 
 /// How many values are looked at to judge the encoding.
@@ -19,7 +19,10 @@ const CENTURY_AHEAD: i32 = 2130;
 /// # Errors
 /// The refusal with its reason and what to do, or what the database says.
 pub async fn target(database: &Database, spec: &Spec) -> Result<Target, Error> {
-    let table = existing_table(database, spec).await?;
+    guard(database, spec, existing_table(database, spec).await?).await
+}
+
+async fn guard(database: &Database, spec: &Spec, table: Table) -> Result<Target, Error> {
     check_kind(&table)?;
     let encodings = fitting_encodings(database.engine(), &table, spec)?;
     let mut refusal = None;
@@ -40,6 +43,30 @@ pub async fn target(database: &Database, spec: &Spec) -> Result<Target, Error> {
         }
     }
     Err(Error::Refused(refusal.unwrap_or_else(|| "no encoding is configured".to_owned())))
+}
+
+/// The tables in which the rows of a target are: itself, or the partitions, each guarded like a table of its own.
+///
+/// # Errors
+/// The refusal with its reason and what to do, or what the database says.
+pub async fn leaves(database: &Database, spec: &Spec, target: &Target) -> Result<Vec<Target>, Error> {
+    if target.table.kind != TableKind::Partitioned {
+        return Ok(vec![target.clone()]);
+    }
+    let rows = database.read(introspect::leaves(&target.table.name)).await?;
+    let names = database.decode(|| {
+        let name = |row: &Row| Ok((row.text(0)?, row.text(1)?.unwrap_or_default()));
+        rows.iter().map(name).collect::<Result<Vec<_>, _>>()
+    })?;
+    let mut leaves = Vec::new();
+    for (schema, name) in names {
+        let table = TableName { schema, name };
+        let Some(found) = introspect::table(database, &table).await? else { continue };
+        // A table that others inherit from may have rows of its own.
+        let kind = if found.kind == TableKind::Partitioned { TableKind::Plain } else { found.kind };
+        leaves.push(guard(database, spec, Table { kind, ..found }).await?);
+    }
+    Ok(leaves)
 }
 
 /// The cutoff of a run: the earlier of this host's clock and the database's, less what is to be kept.

@@ -1,10 +1,24 @@
 //! How large a batch is, and how long the pause after it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Limits;
 use crate::report::Throttle;
+
+/// A pause, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// How long.
+    pub time: Duration,
+    /// Why.
+    pub reason: Throttle,
+}
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self { time: Duration::ZERO, reason: Throttle::Nice }
+    }
+}
 
 /// Sizes batches so that each takes about `batch_target`, and spaces them.
 #[derive(Debug, Clone)]
@@ -18,22 +32,21 @@ pub struct Pace {
     fixed: Duration,
     /// The size of an earlier batch, and how long it took.
     measured: Option<(u64, Duration)>,
-    paused: BTreeMap<Throttle, Duration>,
 }
 
 impl Pace {
-    /// Begins with batches of `first` units (blocks or rows) and goes up to `largest`.
+    /// The pace of one of so many workers. Begins with batches of `first` units (blocks or rows) and goes up to
+    /// `largest`.
     #[must_use]
-    pub fn new(limits: &Limits, first: u64, largest: u64) -> Self {
+    pub fn new(limits: &Limits, workers: u64, first: u64, largest: u64) -> Self {
         Self {
             target: limits.batch_target,
             nice: limits.nice,
-            rows_per_second: limits.max_rows_per_second,
+            rows_per_second: limits.max_rows_per_second.map(|rate| (rate / workers.max(1)).max(1)),
             size: first,
             largest,
             fixed: Duration::ZERO,
             measured: None,
-            paused: BTreeMap::new(),
         }
     }
 
@@ -49,15 +62,20 @@ impl Pace {
         self.size <= 1
     }
 
-    /// A batch took `took` and deleted `rows`: adapts the size, and returns the pause that is due and its reason.
+    /// A batch took `took` and deleted `rows`, and the database worked on it for `work`, which finding its end belongs
+    /// to: adapts the size, and returns the pause that is due.
     #[must_use]
-    pub fn after(&mut self, took: Duration, rows: u64) -> (Duration, Throttle) {
+    pub fn after(&mut self, took: Duration, work: Duration, rows: u64) -> Pause {
         let size = self.size;
         self.resize(took);
         self.keep_to_rate(size, rows);
-        let nice = took.mul_f64(self.nice);
-        let rate = self.rows_per_second.map_or(Duration::ZERO, |rate| time_for(rows, rate).saturating_sub(took));
-        if rate > nice { (rate, Throttle::MaxRowsPerSecond) } else { (nice, Throttle::Nice) }
+        let nice = work.mul_f64(self.nice);
+        let rate = self.rows_per_second.map_or(Duration::ZERO, |rate| time_for(rows, rate).saturating_sub(work));
+        if rate > nice {
+            Pause { time: rate, reason: Throttle::MaxRowsPerSecond }
+        } else {
+            Pause { time: nice, reason: Throttle::Nice }
+        }
     }
 
     /// A batch as dense as the last, which had `rows` in `size`, must not hold more than a second's rows: or the pause
@@ -71,22 +89,6 @@ impl Pace {
     /// A batch failed: the next is much smaller.
     pub fn shrink(&mut self) {
         self.size = (self.size / 4).max(1);
-    }
-
-    /// Counts a pause that was made.
-    pub fn paused(&mut self, reason: Throttle, time: Duration) {
-        *self.paused.entry(reason).or_default() += time;
-    }
-
-    /// Milliseconds paused, by reason.
-    #[must_use]
-    pub fn throttled_ms(&self) -> BTreeMap<String, u64> {
-        let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        self.paused
-            .iter()
-            .map(|(reason, time)| (reason.to_string(), millis(time)))
-            .filter(|(_, millis)| *millis > 0)
-            .collect()
     }
 
     /// Two batches of clearly different sizes tell what is fixed: the line through them, at size zero.
@@ -129,17 +131,21 @@ mod tests {
     use super::*;
 
     fn pace(limits: &Limits) -> Pace {
-        Pace::new(limits, 100, 1000)
+        Pace::new(limits, 1, 100, 1000)
+    }
+
+    fn after(pace: &mut Pace, took: Duration, rows: u64) -> Pause {
+        pace.after(took, took, rows)
     }
 
     #[test]
     fn slow_batches_shrink_and_quick_ones_grow_back() {
         let limits = Limits::default();
         let mut pace = pace(&limits);
-        let _ = pace.after(Duration::from_millis(40), 10);
+        let _ = after(&mut pace, Duration::from_millis(40), 10);
         assert_eq!(pace.size(), 50);
         for _ in 0..10 {
-            let _ = pace.after(Duration::from_millis(1), 10);
+            let _ = after(&mut pace, Duration::from_millis(1), 10);
         }
         assert_eq!(pace.size(), 1000);
         pace.shrink();
@@ -151,7 +157,7 @@ mod tests {
         let mut pace = pace(&Limits::default());
         for _ in 0..50 {
             let rows = u32::try_from(pace.size()).unwrap_or(u32::MAX);
-            let _ = pace.after(fixed + row * rows, 10);
+            let _ = after(&mut pace, fixed + row * rows, 10);
         }
         pace.size()
     }
@@ -170,14 +176,17 @@ mod tests {
     fn pauses_follow_the_stricter_limit() {
         let limits = Limits { nice: 9.0, max_rows_per_second: Some(1000), ..Limits::default() };
         let mut pace = pace(&limits);
-        assert_eq!(pace.after(Duration::from_millis(10), 10), (Duration::from_millis(90), Throttle::Nice));
-        let (pause, reason) = pace.after(Duration::from_millis(10), 1000);
-        assert_eq!((pause, reason), (Duration::from_millis(990), Throttle::MaxRowsPerSecond));
+        assert_eq!(
+            after(&mut pace, Duration::from_millis(10), 10),
+            Pause { time: Duration::from_millis(90), reason: Throttle::Nice }
+        );
+        let pause = after(&mut pace, Duration::from_millis(10), 1000);
+        assert_eq!(pause, Pause { time: Duration::from_millis(990), reason: Throttle::MaxRowsPerSecond });
     }
 
     #[test]
     fn no_limits_no_pause() {
         let limits = Limits { nice: 0.0, ..Limits::default() };
-        assert_eq!(pace(&limits).after(Duration::from_millis(10), 10).0, Duration::ZERO);
+        assert_eq!(after(&mut pace(&limits), Duration::from_millis(10), 10).time, Duration::ZERO);
     }
 }

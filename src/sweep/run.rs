@@ -1,20 +1,22 @@
 //! One run: claim, plan, batches, end.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::batches::{self, Batches, Ended};
 use super::plan::Plan;
-use super::{Answer, Error, Progress, Request, Spec, Sweeper, guard, log};
-use crate::clock::Stopwatch;
+use super::probe::Probes;
+use super::retry::retry;
+use super::{Answer, Error, Progress, Request, Spec, Sweeper, batches, guard, log};
+use crate::clock::{Clock, Stopwatch};
 use crate::db::ledger_sql::Ending;
 use crate::db::{Database, DbError, Trouble};
 use crate::ledger::{Claim, Ledger};
-use crate::report::{Report, RunId, StoppedBy};
+use crate::report::{Outcome, Report, RunId, StoppedBy, Throttle};
 
 /// A run in progress: what every step of it needs.
 pub(super) struct Run<'a> {
@@ -22,9 +24,32 @@ pub(super) struct Run<'a> {
     pub(super) id: RunId,
     pub(super) ledger: Ledger,
     pub(super) database: Database,
+    pub(super) probes: Probes,
     pub(super) stop: &'a CancellationToken,
     pub(super) progress: &'a watch::Sender<Progress>,
+    pub(super) clock: &'a Clock,
     pub(super) watch: Stopwatch,
+    /// Time paused, by reason.
+    pub(super) throttled: Mutex<BTreeMap<Throttle, Duration>>,
+}
+
+/// How a run ended.
+struct Ended {
+    outcome: Outcome,
+    stopped_by: Option<StoppedBy>,
+    error: Option<String>,
+}
+
+impl From<Result<Option<StoppedBy>, Error>> for Ended {
+    fn from(result: Result<Option<StoppedBy>, Error>) -> Self {
+        let (outcome, stopped_by, error) = match result {
+            Ok(None) => (Outcome::Completed, None, None),
+            Ok(stopped_by) => (Outcome::Partial, stopped_by, None),
+            Err(Error::Stopped) => (Outcome::Partial, Some(StoppedBy::Shutdown), None),
+            Err(error) => (Outcome::Failed, None, Some(error.to_string())),
+        };
+        Self { outcome, stopped_by, error }
+    }
 }
 
 impl Sweeper {
@@ -38,36 +63,29 @@ impl Sweeper {
         progress: &watch::Sender<Progress>,
     ) -> Answer {
         let id = RunId::new(self.clock.now());
-        let started_at = self.clock.now();
+        let begun = Report {
+            scheduled_for: request.scheduled_for,
+            ..Report::begun(&spec.job, id, request.trigger, self.clock.now(), &self.host)
+        };
         let watch = Stopwatch::start();
-        let prepared = self.prepare_patiently(spec, request.trigger, stop).await;
-        let answer = match prepared {
+        let answer = match self.prepare_patiently(spec, request.trigger, stop).await {
             Ok((database, ledger)) => {
-                let run = Run { spec, id, ledger, database, stop, progress, watch };
-                let answer = self.claim_and_sweep(&run, request, started_at).await;
+                let probes = Probes::new(&spec.limits, self.replica.clone());
+                let (clock, throttled) = (&self.clock, Mutex::default());
+                let run = Run { spec, id, ledger, database, probes, stop, progress, clock, watch, throttled };
+                let answer = self.claim_and_sweep(&run, request, &begun).await;
+                run.probes.close().await;
                 run.database.close().await;
                 answer
             }
             Err(error) => Err(error),
         };
-        answer.unwrap_or_else(|error| {
-            let report = Report {
-                scheduled_for: request.scheduled_for,
-                ..Report::begun(&spec.job, id, request.trigger, started_at, &self.host)
-            };
-            Answer::Ran(self.unrecorded(report, watch, Ended::from(Err(error))))
-        })
+        answer.unwrap_or_else(|error| Answer::Ran(self.unrecorded(begun, watch, Ended::from(Err(error)))))
     }
 
-    async fn claim_and_sweep(
-        &self,
-        run: &Run<'_>,
-        request: Request,
-        started_at: DateTime<Utc>,
-    ) -> Result<Answer, Error> {
+    async fn claim_and_sweep(&self, run: &Run<'_>, request: Request, begun: &Report) -> Result<Answer, Error> {
         let new = self.new_run(&run.database, run.spec, request, run.id);
-        let claim = batches::retry(run.stop, || run.ledger.claim(&new)).await?;
-        let interrupted = match claim {
+        let interrupted = match retry(run.stop, || run.ledger.claim(&new)).await? {
             Claim::Won { interrupted } => interrupted,
             Claim::Active(other) => return Ok(Answer::Active(other)),
             Claim::Answered(other) => return Ok(Answer::Answered(other)),
@@ -76,11 +94,11 @@ impl Sweeper {
             log(report);
         }
         info!(job = %run.spec.job, runId = %run.id, trigger = %request.trigger, "run started");
-        let ended = tokio::select! {
+        let ended = Ended::from(tokio::select! {
             ended = self.sweep(run) => ended,
-            lost = run.stay_alive(self.heartbeat) => Ended::from(Err(lost)),
-            () = run.out_of_grace(self.grace) => Ended::from(Ok(Some(StoppedBy::Shutdown))),
-        };
+            lost = run.stay_alive(self.heartbeat) => Err(lost),
+            () = run.out_of_grace(self.grace) => Ok(Some(StoppedBy::Shutdown)),
+        });
         match run.finish(&ended).await {
             Ok(report) => {
                 log(&report);
@@ -88,29 +106,28 @@ impl Sweeper {
             }
             Err(error) => {
                 let progress = *run.progress.borrow();
-                let report = Report {
-                    scheduled_for: request.scheduled_for,
+                let begun = Report {
                     deleted_count: progress.deleted,
                     batches: progress.batches,
-                    throttled_ms: ended.throttled_ms,
-                    ..Report::begun(&run.spec.job, run.id, request.trigger, started_at, &self.host)
+                    throttled_ms: run.throttled_ms(),
+                    ..begun.clone()
                 };
-                let reason = format!("the end of the run could not be recorded: {error}");
-                Ok(Answer::Unfinished(self.unrecorded(report, run.watch, Ended::from(Err(Error::Refused(reason))))))
+                let ended = Ended {
+                    outcome: Outcome::Failed,
+                    stopped_by: None,
+                    error: Some(format!("the end of the run could not be recorded: {error}")),
+                };
+                Ok(Answer::Unfinished(self.unrecorded(begun, run.watch, ended)))
             }
         }
     }
 
-    async fn sweep(&self, run: &Run<'_>) -> Ended {
-        let plan = match self.plan(&run.database, run.spec).await {
-            Ok(plan) => plan,
-            Err(error) => return Ended::from(Err(error)),
-        };
-        let order = Some(plan.order());
-        if let Err(error) = batches::retry(run.stop, || run.ledger.plan(run.id, plan.cutoff, order)).await {
-            return Ended::from(Err(error.into()));
-        }
-        Batches::new(run, &plan).run().await
+    async fn sweep(&self, run: &Run<'_>) -> Result<Option<StoppedBy>, Error> {
+        let plan = self.plan(&run.database, run.spec).await?;
+        let shown = serde_json::to_string(&plan.shown().shortened()).unwrap_or_default();
+        retry(run.stop, || run.ledger.plan(run.id, plan.cutoff, plan.order(), &shown)).await?;
+        run.progress.send_modify(|progress| progress.expected = plan.estimated());
+        batches::sweep(run, &plan).await
     }
 
     /// Guards and plans a run, and changes nothing: also what a dry run and a check do.
@@ -120,7 +137,11 @@ impl Sweeper {
     pub async fn plan(&self, database: &Database, spec: &Spec) -> Result<Plan, Error> {
         let target = guard::target(database, spec).await?;
         let cutoff = guard::cutoff(database, spec, &self.clock).await?;
-        Plan::choose(database, target, cutoff).await
+        let probes = Probes::new(&spec.limits, self.replica.clone());
+        let looked = probes.look(database).await;
+        probes.close().await;
+        looked?;
+        Plan::choose(database, spec, target, cutoff).await
     }
 
     /// The report of a run that could not be written to the ledger.
@@ -161,15 +182,15 @@ impl Run<'_> {
         let ending = Ending {
             outcome: ended.outcome,
             stopped_by: ended.stopped_by,
-            throttled: serde_json::to_string(&ended.throttled_ms).unwrap_or_default(),
+            throttled: serde_json::to_string(&self.throttled_ms()).unwrap_or_default(),
             error: ended.error.clone(),
         };
         // A stop must not keep the end of a run from being written.
         let never = CancellationToken::new();
-        match batches::retry(&never, || self.ledger.finish(self.id, &ending, true)).await {
+        match retry(&never, || self.ledger.finish(self.id, &ending, true)).await {
             Err(error) if error.trouble != Trouble::Connection => {
                 warn!(job = %self.spec.job, runId = %self.id, "no audit row was written: {error}");
-                batches::retry(&never, || self.ledger.finish(self.id, &ending, false)).await
+                retry(&never, || self.ledger.finish(self.id, &ending, false)).await
             }
             done => done,
         }

@@ -210,7 +210,7 @@ fn a_dry_run_and_statistics_count_and_change_nothing() {
         |shell, engine| {
             let found = shell.json(0, &["clean", "--dry-run", "--stats"]);
             assert_eq!((&found["dryRun"], &found["runs"][0]["expired"]), (&true.into(), &2.into()));
-            assert!(found["runs"][0]["plan"]["sql"].as_str().unwrap().starts_with("DELETE FROM"));
+            assert!(found["runs"][0]["plan"]["walks"][0]["sql"].as_str().unwrap().starts_with("DELETE FROM"));
             let stats = shell.json(0, &["stats"])["jobs"][0].clone();
             assert_eq!((&stats["total"], &stats["active"], &stats["expired"]), (&5.into(), &3.into(), &2.into()));
             for key in ["job", "oldestExpiry", "newestExpiry", "timestamp"] {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sweepd::db::batch_sql::Batch;
 use sweepd::db::expiry_sql::Expiry;
 use sweepd::db::ledger_sql::{self, Ending, NewRun};
 use sweepd::db::sweep_sql::{Path, Stretch, Target};
@@ -30,7 +31,7 @@ fn target(engine: Engine, encoding: Encoding) -> Target {
             collation: None,
         }],
         key: vec!["a".into(), "b".into()],
-        indexed: Vec::new(),
+        indexes: Vec::new(),
         estimated_rows: None,
         hides_rows: false,
     };
@@ -64,7 +65,7 @@ fn sweep(text: &mut String, engine: Engine) {
         let after = vec![Param::Text("2026-01-01 00:00:00".into())];
         let stretch = Stretch { after: Some(after.clone()), upto: Some(after.clone()) };
         write(text, &name("expiry boundary"), target.boundary(&Path::Expiry, Some(&after), 500, at()));
-        write(text, &name("expiry delete"), target.delete(&Path::Expiry, &stretch, at()));
+        write(text, &name("expiry delete"), target.delete(&batch(&Path::Expiry, &stretch)));
     }
 }
 
@@ -74,14 +75,28 @@ fn walks(text: &mut String, engine: Engine) {
     let after = vec![Param::Int(1), Param::Text("x".into())];
     let stretch = Stretch { after: Some(after.clone()), upto: Some(after.clone()) };
     write(text, &format!("{engine} key boundary"), target.boundary(&key, Some(&after), 500, at()));
-    write(text, &format!("{engine} key delete"), target.delete(&key, &stretch, at()));
-    write(text, &format!("{engine} key delete, last"), target.delete(&key, &Stretch::default(), at()));
-    write(text, &format!("{engine} key delete, limited"), target.delete_up_to(7, &key, &stretch, at()));
+    write(text, &format!("{engine} key delete"), target.delete(&batch(&key, &stretch)));
+    write(text, &format!("{engine} key delete, last"), target.delete(&batch(&key, &Stretch::default())));
+    let limited = Batch { most: Some(7), ..batch(&key, &stretch) };
+    write(text, &format!("{engine} key delete, limited"), target.delete(&limited));
+    let skipping = Batch { skip_locked: true, wanted: true, ..batch(&key, &stretch) };
+    if skipping.in_two_steps(engine) {
+        write(text, &format!("{engine} select rows"), target.select_rows(&skipping));
+        write(text, &format!("{engine} delete rows"), target.delete_rows(&[after.clone(), after], at()));
+    } else {
+        let wanted = Batch { skip_locked: engine == Engine::Postgres, ..skipping };
+        write(text, &format!("{engine} key delete, skipping what is locked, for an archive"), target.delete(&wanted));
+    }
     if engine == Engine::Postgres {
         let stretch = Stretch { after: Some(vec![Param::Int(0)]), upto: Some(vec![Param::Int(200)]) };
-        write(text, "blocks delete", target.delete(&Path::Blocks, &stretch, at()));
+        write(text, "blocks delete", target.delete(&batch(&Path::Blocks, &stretch)));
         write(text, "blocks", target.blocks());
+        write(text, "estimate", target.estimate(at()));
     }
+}
+
+fn batch<'a>(path: &'a Path, stretch: &Stretch) -> Batch<'a> {
+    Batch { path, stretch: stretch.clone(), cutoff: at(), most: None, skip_locked: false, wanted: false }
 }
 
 fn ledger(text: &mut String, engine: Engine) {
@@ -103,7 +118,7 @@ fn ledger(text: &mut String, engine: Engine) {
         ("running", ledger_sql::running(engine, "app.Session", "sessions", stale)),
         ("progress", ledger_sql::progress(engine, id, 42)),
         ("heartbeat", ledger_sql::heartbeat(engine, id)),
-        ("plan", ledger_sql::plan(engine, id, at(), Some(SweepOrder::Expiry))),
+        ("plan", ledger_sql::plan(engine, id, at(), Some(SweepOrder::Expiry), "{}")),
         ("finish", ledger_sql::finish(engine, id, &ending)),
         ("interrupt", ledger_sql::interrupt(engine, id, stale)),
         ("by instant", ledger_sql::by_instant(engine, "app.Session", "sessions", at())),

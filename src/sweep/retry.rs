@@ -1,0 +1,72 @@
+//! Trying again what failed with an error that may go away.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::Error;
+use super::run::Run;
+use crate::clock::Stopwatch;
+use crate::db::DbError;
+
+/// Transient errors are waited out for this long.
+const RETRY_FOR: Duration = Duration::from_mins(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A batch that is being tried again.
+#[derive(Debug)]
+pub struct Trying {
+    /// How often it has failed.
+    pub count: u32,
+    since: Stopwatch,
+    pause: Duration,
+}
+
+impl Default for Trying {
+    fn default() -> Self {
+        Self { count: 0, since: Stopwatch::start(), pause: FIRST_PAUSE }
+    }
+}
+
+impl Trying {
+    /// How long to wait before the next try; gives the error back when it is not worth another.
+    pub fn next(&mut self, error: Error, run: &Run<'_>) -> Result<Duration, Error> {
+        if self.count == 0 {
+            self.since = Stopwatch::start();
+        }
+        if !error.is_transient() || self.since.elapsed() > RETRY_FOR {
+            return Err(error);
+        }
+        let pause = self.pause;
+        warn!(job = %run.spec.job, runId = %run.id, "{error}; trying again in {pause:?}");
+        self.count += 1;
+        self.pause = (pause * 2).min(LONGEST_PAUSE);
+        Ok(pause)
+    }
+}
+
+/// Does something again while it fails with a transient error.
+///
+/// # Errors
+/// The last error, when it is not transient, or did not go away in time, or a stop was asked for.
+pub async fn retry<T, F: Future<Output = Result<T, DbError>>>(
+    stop: &CancellationToken,
+    mut action: impl FnMut() -> F,
+) -> Result<T, DbError> {
+    let watch = Stopwatch::start();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let error = match action().await {
+            Err(error) if error.trouble.is_transient() && watch.elapsed() < RETRY_FOR => error,
+            done => return done,
+        };
+        warn!("{error}; trying again in {pause:?}");
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => return Err(error),
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
