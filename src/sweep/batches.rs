@@ -219,7 +219,7 @@ impl<'a> Worker<'a> {
         });
         let took_ms = took.as_secs_f64() * 1000.0;
         debug!(job = %self.run.spec.job, runId = %self.run.id, deleted, tookMs = took_ms, size, "batch");
-        self.due = self.pace.after(took, work, deleted);
+        self.due = self.pace.after(step.units, took, work, deleted);
     }
 
     /// What is tried after a batch that failed.

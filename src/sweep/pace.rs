@@ -62,13 +62,13 @@ impl Pace {
         self.size <= 1
     }
 
-    /// A batch took `took` and deleted `rows`, and the database worked on it for `work`, which finding its end belongs
-    /// to: adapts the size, and returns the pause that is due.
+    /// A batch of `units` took `took` and deleted `rows`, and the database worked on it for `work`, which finding its
+    /// end belongs to: adapts the size, and returns the pause that is due.
     #[must_use]
-    pub fn after(&mut self, took: Duration, work: Duration, rows: u64) -> Pause {
-        let size = self.size;
-        self.resize(took);
-        self.keep_to_rate(size, rows);
+    pub fn after(&mut self, units: u64, took: Duration, work: Duration, rows: u64) -> Pause {
+        self.measure(units, took);
+        self.resize(units, took);
+        self.keep_to_rate(units, rows);
         let nice = work.mul_f64(self.nice);
         let rate = self.rows_per_second.map_or(Duration::ZERO, |rate| time_for(rows, rate).saturating_sub(work));
         if rate > nice {
@@ -91,34 +91,39 @@ impl Pace {
         self.size = (self.size / 4).max(1);
     }
 
-    /// Two batches of clearly different sizes tell what is fixed: the line through them, at size zero.
-    fn measure(&mut self, took: Duration) {
+    /// Two batches, of which one is several times as large as the other, tell what is fixed: the line through them, at
+    /// size zero.
+    fn measure(&mut self, units: u64, took: Duration) {
         let Some((size, before)) = self.measured else {
-            self.measured = Some((self.size, took));
+            self.measured = Some((units, took));
             return;
         };
         let (small, large) =
-            if size < self.size { ((size, before), (self.size, took)) } else { ((self.size, took), (size, before)) };
-        if large.0 * 4 < small.0 * 5 {
+            if size < units { ((size, before), (units, took)) } else { ((units, took), (size, before)) };
+        if large.0 < small.0 * 4 {
             return;
         }
         #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
         let share = small.0 as f64 / (large.0 - small.0) as f64;
         let by_size = large.1.saturating_sub(small.1).mul_f64(share);
         self.fixed = small.1.saturating_sub(by_size).min(took);
-        self.measured = Some((self.size, took));
+        self.measured = Some((units, took));
     }
 
-    /// Towards the target, at most halving or doubling: one odd measurement must not swing it. What a batch costs
-    /// whatever its size comes on top, or a slow network or disk would shrink batches to one row each.
-    fn resize(&mut self, took: Duration) {
-        self.measure(took);
-        let rows = took.saturating_sub(self.fixed);
-        let factor = self.target.as_secs_f64() / rows.as_secs_f64().max(1e-6);
+    /// Towards the target: at once to a smaller size, at most half; half of the way to a larger one, at most double. What
+    /// a batch costs whatever its size comes on top, or a slow network or disk would shrink batches to one row each.
+    fn resize(&mut self, units: u64, took: Duration) {
+        let by_size = took.saturating_sub(self.fixed);
+        let factor = self.target.as_secs_f64() / by_size.as_secs_f64().max(1e-6);
+        // The end of the path came first, which says nothing about a full batch.
+        if factor >= 1.0 && units < self.size {
+            return;
+        }
+        let factor = if factor > 1.0 { f64::midpoint(1.0, factor) } else { factor };
         let percent = (factor.clamp(0.5, 2.0) * 100.0).round();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "50 to 200")]
         let percent = percent as u64;
-        self.size = (self.size * percent).div_ceil(100).clamp(1, self.largest);
+        self.size = (units.min(self.size) * percent).div_ceil(100).clamp(1, self.largest);
     }
 }
 
@@ -135,7 +140,7 @@ mod tests {
     }
 
     fn after(pace: &mut Pace, took: Duration, rows: u64) -> Pause {
-        pace.after(took, took, rows)
+        pace.after(pace.size(), took, took, rows)
     }
 
     #[test]

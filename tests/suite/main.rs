@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::type_complexity, reason = "tables of cases")]
 
+mod archive;
+mod brakes;
 mod config_cases;
 mod daemon;
 mod demo;
+mod engine;
 mod house_rules;
 mod layouts;
 mod logs;

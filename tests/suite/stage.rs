@@ -197,7 +197,7 @@ pub fn wait(process: &mut Process, missing: &str, mut done: impl FnMut() -> bool
 }
 
 /// Rows by a join of digits, which every engine can do.
-fn insert(engine: Engine, name: &str, count: u32, minutes: i32) -> String {
+pub fn insert(engine: Engine, name: &str, count: u32, minutes: i32) -> String {
     let places = count.saturating_sub(1).to_string().len();
     let digits: Vec<_> = (0..places).map(|place| format!("digit AS d{place}")).collect();
     let number: Vec<_> =
