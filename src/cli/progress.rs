@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
 use super::output;
+use crate::clock::Stopwatch;
 use crate::sweep::{Answer, Progress};
 
 const WITH_END: &str = "{prefix} [{bar:30}] {percent}% {msg} {elapsed}";
@@ -21,6 +22,7 @@ pub async fn show(
     plain: bool,
 ) -> Answer {
     tokio::pin!(run);
+    let watch = Stopwatch::start();
     let bar = (!plain && std::io::stderr().is_terminal()).then(|| bar(job));
     let every = Duration::from_millis(if bar.is_some() { 200 } else { 5000 });
     let answer = loop {
@@ -29,9 +31,10 @@ pub async fn show(
             () = tokio::time::sleep(every) => {}
         }
         let progress = *progress.borrow();
+        let words = words(progress, watch.elapsed());
         match &bar {
-            Some(bar) => update(bar, progress),
-            None => drop(writeln!(std::io::stderr(), "{job}: {} deleted so far", output::rows(progress.deleted))),
+            Some(bar) => update(bar, progress, words),
+            None => drop(writeln!(std::io::stderr(), "{job}: {words}")),
         }
     };
     if let Some(bar) = bar {
@@ -40,17 +43,26 @@ pub async fn show(
     answer
 }
 
+/// Rows done, rows a second, the estimated rest, and why it pauses.
+fn words(progress: Progress, time: Duration) -> String {
+    let rate = progress.deleted * 1000 / u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
+    let rest = progress.expected.map(|expected| expected.saturating_sub(progress.deleted)).filter(|rest| *rest > 0);
+    let rest = rest.map(|rest| format!(", about {} left", output::rows(rest))).unwrap_or_default();
+    let pausing = progress.throttle.map(|reason| format!(", pausing: {reason}")).unwrap_or_default();
+    format!("{} deleted, {rate} rows/s{rest}{pausing}", output::rows(progress.deleted))
+}
+
 fn bar(job: &str) -> ProgressBar {
     ProgressBar::no_length().with_prefix(job.to_owned())
 }
 
-fn update(bar: &ProgressBar, progress: Progress) {
+fn update(bar: &ProgressBar, progress: Progress, words: String) {
     let template = if progress.of.is_some() { WITH_END } else { WITHOUT_END };
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
     bar.set_length(progress.of.unwrap_or_default().max(progress.walked));
     bar.set_position(progress.walked);
-    bar.set_message(format!("{} deleted", output::rows(progress.deleted)));
+    bar.set_message(words);
     bar.tick();
 }

@@ -63,6 +63,14 @@ pub fn may_create(engine: Engine) -> Statement {
     )
 }
 
+/// Selects whether this user may update any column of a table, which skipping locked rows takes (`PostgreSQL`).
+#[must_use]
+pub fn may_update(table: &TableName) -> Statement {
+    Statement::text(Engine::Postgres, "SELECT has_any_column_privilege(")
+        .bind(super::quote_table(Engine::Postgres, table))
+        .push(", 'UPDATE')::int::bigint")
+}
+
 /// Selects the server's default zone and its offsets from UTC in January and July, in seconds (`MySQL`).
 #[must_use]
 pub fn default_zone() -> Statement {

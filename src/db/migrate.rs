@@ -66,7 +66,12 @@ pub fn audit_log(engine: Engine, table: &TableName) -> String {
 /// The statement that creates an index on an expiry column; on `PostgreSQL` without blocking the application.
 #[must_use]
 pub fn expiry_index(engine: Engine, table: &Table, column: &str) -> String {
-    let (kind, table) = (table.kind, &table.name);
+    index(engine, &table.name, table.kind, column)
+}
+
+/// The statement that creates an index on a column.
+#[must_use]
+pub fn index(engine: Engine, table: &TableName, kind: TableKind, column: &str) -> String {
     let name = quote(engine, &format!("{}_{column}_idx", table.name));
     let (concurrently, name) = match (engine, &table.schema) {
         // PostgreSQL cannot do so for all partitions at once.

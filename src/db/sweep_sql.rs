@@ -43,6 +43,13 @@ pub fn grant(engine: Engine, table: &TableName, user: &str) -> String {
     format!("GRANT SELECT, DELETE ON {} TO {user};", super::quote_table(engine, table))
 }
 
+/// The statement that lets `user` skip locked rows of a table.
+#[must_use]
+pub fn grant_skipping(engine: Engine, table: &TableName, column: &str, user: &str) -> String {
+    let (table, column) = (super::quote_table(engine, table), super::quote(engine, column));
+    format!("GRANT UPDATE ({column}) ON {table} TO {user};")
+}
+
 impl Target {
     /// Whether there is no index that a sweep could use, and there could be one.
     #[must_use]

@@ -14,6 +14,7 @@ use super::walk::{self, Regions, Step, Walk};
 use crate::archive::{self, Archive};
 use crate::clock::Stopwatch;
 use crate::db::batch_sql::Batch;
+use crate::db::children;
 use crate::db::sweep_sql::Position;
 use crate::db::{DbError, Engine, Purpose, Row, Transaction, Trouble};
 use crate::report::{StoppedBy, Throttle};
@@ -25,7 +26,7 @@ const MOST_PLACEHOLDERS: u64 = 60_000;
 
 /// Sweeps all parts of a plan, each by as many workers as there shall be. Returns what stopped it, if anything did.
 pub async fn sweep(run: &Run<'_>, plan: &Plan) -> Result<Option<StoppedBy>, Error> {
-    let archive = open_archive(run, plan)?;
+    let archive = open_archive(run, plan).await?;
     let mut stopped_by = None;
     for part in &plan.parts {
         let count = run.workers(part);
@@ -42,8 +43,12 @@ pub async fn sweep(run: &Run<'_>, plan: &Plan) -> Result<Option<StoppedBy>, Erro
     Ok(stopped_by)
 }
 
-fn open_archive(run: &Run<'_>, plan: &Plan) -> Result<Option<Mutex<Archive>>, Error> {
+async fn open_archive(run: &Run<'_>, plan: &Plan) -> Result<Option<Mutex<Archive>>, Error> {
     let Some(settings) = &run.spec.archive else { return Ok(None) };
+    for child in children::of(&run.database, &plan.target.table.name).await?.iter().filter(|child| child.cascades) {
+        let (job, table) = (&run.spec.job, &child.table);
+        warn!(%job, runId = %run.id, "rows of {table} go with those that they refer to, and are not archived");
+    }
     let columns: Vec<_> = plan.target.table.columns.iter().map(|column| column.name.clone()).collect();
     let secrets = archive::secret_columns(&columns, run.spec.layout.token.as_deref());
     let today = run.clock.now().date_naive();

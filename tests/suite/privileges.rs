@@ -1,6 +1,6 @@
 //! Who may do what: one plain sentence when it is not enough, and the GRANTs that are.
 
-use crate::oneshot::{Shell, authjs};
+use crate::oneshot::{Shell, authjs, quoted};
 use crate::servers::Engine;
 
 const PASSWORD: &str = "s3cret-word";
@@ -95,4 +95,32 @@ fn check_says_that_the_own_tables_cannot_be_created() {
         assert!(found.contains("CREATE TABLE"), "{found}");
         drop_user(&shell, engine, &user);
     }
+}
+
+#[test]
+fn check_names_children_that_make_a_delete_slow_or_go_with_it() {
+    crate::oneshot::on_every_engine(
+        |engine| {
+            let (child, parent, token) =
+                (quoted(engine, "Device"), quoted(engine, "Session"), quoted(engine, "sessionToken"));
+            format!(
+                "{}; CREATE TABLE {child} (id varchar(10) PRIMARY KEY, session varchar(191), FOREIGN KEY (session) REFERENCES {parent} ({token}) ON DELETE CASCADE)",
+                authjs(engine, "Session")
+            )
+        },
+        |shell, engine| {
+            shell.job("preset = \"authjs-prisma\"\narchive = { directory = \"archive\" }");
+            let found = shell.json(0, &["check"]);
+            let messages: Vec<_> =
+                found["findings"].as_array().unwrap().iter().map(|found| found["message"].as_str().unwrap()).collect();
+            assert!(
+                messages.iter().any(|found| found.contains("Device") && found.contains("not archived")),
+                "{messages:?}"
+            );
+            // InnoDB has made an index of its own.
+            let slow = messages.iter().any(|found| found.contains("which no index begins with"));
+            assert_eq!(slow, engine != Engine::MySql, "{messages:?}");
+            shell.expect(0, &["clean"]);
+        },
+    );
 }
