@@ -83,7 +83,7 @@ impl Run<'_> {
             self.progress.send_modify(|progress| progress.throttle = waiting);
             self.pause(Pause { time: PROBE_EVERY, reason }).await;
             if self.stopped().is_some() {
-                break;
+                return Ok(());
             }
         }
         if waiting.is_some() {
