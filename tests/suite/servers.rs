@@ -38,7 +38,7 @@ impl Engine {
             Self::MySql => &MYSQL,
             Self::Sqlite => unreachable!("SQLite is a file, not a server"),
         };
-        cell.get_or_init(|| Server::start(self).map(Arc::new)).as_ref()
+        cell.get_or_init(|| Server::start(self, "").map(Arc::new)).as_ref()
     }
 }
 
@@ -61,7 +61,7 @@ impl TestDatabase {
     pub fn fresh(engine: Engine) -> Option<Self> {
         match engine {
             Engine::Sqlite => Some(Self::file()),
-            Engine::Postgres | Engine::MySql => engine.shared().map(Self::on),
+            Engine::Postgres | Engine::MySql => engine.shared().map(|server| Self::on(server, None)),
         }
     }
 
@@ -77,12 +77,16 @@ impl TestDatabase {
         }
     }
 
-    fn on(server: &Arc<Server>) -> Self {
+    /// Empty, or a copy of the named database.
+    fn on(server: &Arc<Server>, template: Option<&str>) -> Self {
         static COUNTER: AtomicU32 = AtomicU32::new(1);
         let name = format!("app_{}", COUNTER.fetch_add(1, Ordering::Relaxed));
         let admin = Session::open(server.engine, &server.admin_url(None));
         match server.engine {
-            Engine::Postgres => admin.execute(&format!("CREATE DATABASE {name} OWNER {APP_USER}")),
+            Engine::Postgres => {
+                let template = template.map(|name| format!("TEMPLATE {name} STRATEGY file_copy")).unwrap_or_default();
+                admin.execute(&format!("CREATE DATABASE {name} OWNER {APP_USER} {template}"));
+            }
             _ => admin.execute(&format!("CREATE DATABASE {name}; GRANT ALL ON {name}.* TO {APP_USER}@'127.0.0.1'")),
         }
         Self {
@@ -91,6 +95,12 @@ impl TestDatabase {
             name,
             home: Home::Server(Arc::clone(server)),
         }
+    }
+
+    /// A copy of this PostgreSQL database, file by file. Nobody may be connected to it.
+    pub fn copy(&self) -> Self {
+        let Home::Server(server) = &self.home else { panic!("only a server copies databases") };
+        Self::on(server, Some(&self.name))
     }
 
     pub const fn engine(&self) -> Engine {
@@ -187,12 +197,17 @@ pub struct PrivateServer(Arc<Server>);
 impl PrivateServer {
     /// Missing servers are treated as in [`TestDatabase::fresh`].
     pub fn start(engine: Engine) -> Option<Self> {
-        Server::start(engine).map(|server| Self(Arc::new(server)))
+        Self::start_with(engine, "")
+    }
+
+    /// The same with more options for the server, parted by spaces.
+    pub fn start_with(engine: Engine, tuning: &str) -> Option<Self> {
+        Server::start(engine, tuning).map(|server| Self(Arc::new(server)))
     }
 
     /// A fresh database on this server.
     pub fn fresh(&self) -> TestDatabase {
-        TestDatabase::on(&self.0)
+        TestDatabase::on(&self.0, None)
     }
 
     pub fn port(&self) -> u16 {

@@ -37,8 +37,8 @@ struct Programs {
 }
 
 impl Server {
-    /// Installs and starts a server, or says why there is none.
-    pub fn start(engine: Engine) -> Option<Self> {
+    /// Installs and starts a server, or says why there is none. `tuning` is more options for it, parted by spaces.
+    pub fn start(engine: Engine, tuning: &str) -> Option<Self> {
         let Some(programs) = Programs::find(engine) else {
             let name = match engine {
                 Engine::Postgres => "PostgreSQL",
@@ -48,11 +48,11 @@ impl Server {
             return None;
         };
         // Another process may take the port between our look and the server's start.
-        let server = (0..5).find_map(|_| Self::launch(engine, &programs).ok());
+        let server = (0..5).find_map(|_| Self::launch(engine, &programs, tuning).ok());
         Some(server.expect("a free port for the server"))
     }
 
-    fn launch(engine: Engine, programs: &Programs) -> Result<Self, PortTaken> {
+    fn launch(engine: Engine, programs: &Programs, tuning: &str) -> Result<Self, PortTaken> {
         let directory = TempDir::with_prefix("sweepd-").expect("a temporary directory");
         let port = free_port();
         // Random passwords: a test never takes another process's server for its own.
@@ -63,6 +63,7 @@ impl Server {
             .env("PORT", port.to_string())
             .env("APP", &password)
             .env("ADMIN", &admin_password)
+            .env("TUNING", tuning)
             .spawn()
             .expect("sh starts");
         let server = Self {

@@ -6,8 +6,8 @@
 # Until then each line is an order: `start`, or the name of the signal that the server shall get; the line `gone` on
 # standard output says that it has ended.
 #
-# Environment: ENGINE (postgres or mysql), SERVER_PROGRAM and INSTALL_PROGRAM, DIR (its own directory), PORT, and the
-# passwords ADMIN and APP.
+# Environment: ENGINE (postgres or mysql), SERVER_PROGRAM and INSTALL_PROGRAM, DIR (its own directory), PORT, the
+# passwords ADMIN and APP, and TUNING: more options of the server, which win over those below.
 set -eu
 # The test process may end between an order and its answer.
 trap '' PIPE
@@ -22,7 +22,7 @@ install_postgres() {
 # Without fsync a commit still reaches the operating system: it survives a killed server, though no power failure.
 start_postgres() {
     "$SERVER_PROGRAM" -D "$data" -k "$DIR" -p "$PORT" -h 127.0.0.1 -c timezone=UTC -c max_connections=200 -c fsync=off \
-        -c full_page_writes=off </dev/null >>"$DIR/log" 2>&1 &
+        -c full_page_writes=off $TUNING </dev/null >>"$DIR/log" 2>&1 &
 }
 
 install_mysql() {
@@ -40,7 +40,7 @@ start_mysql() {
     "$SERVER_PROGRAM" --no-defaults --datadir="$data" --socket="$DIR/socket" --pid-file="$DIR/pid" --port="$PORT" \
         --bind-address=127.0.0.1 --skip-name-resolve --default-time-zone=+00:00 --character-set-server=utf8mb4 \
         --max-connections=200 --innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=2 \
-        --innodb-doublewrite=0 --init-file="$DIR/init.sql" </dev/null >>"$DIR/log" 2>&1 &
+        --innodb-doublewrite=0 --init-file="$DIR/init.sql" $TUNING </dev/null >>"$DIR/log" 2>&1 &
 }
 
 # The server may have ended by itself: that is no error here.

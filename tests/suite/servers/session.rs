@@ -65,6 +65,15 @@ impl Session {
         with_connection!(self, |connection| async { sqlx::raw_sql(sql).execute(connection).await.map(drop) })
     }
 
+    /// Runs one statement, and gives the number of rows that it changed.
+    pub fn change(&self, sql: &str) -> u64 {
+        let text = AssertSqlSafe(sql.to_owned());
+        with_connection!(self, |connection| async {
+            sqlx::raw_sql(text).execute(connection).await.map(|done| done.rows_affected())
+        })
+        .unwrap_or_else(|error| panic!("{error}, in: {sql}"))
+    }
+
     /// The one integer that a query gives.
     pub fn count(&self, sql: &str) -> i64 {
         let text = AssertSqlSafe(sql.to_owned());
