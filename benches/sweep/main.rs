@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on fails")]
 
+mod foreground;
 mod machine;
+mod mysql;
 mod options;
 mod postgres;
 mod rounds;
+mod sqlite;
 mod strategy;
 mod sweepd;
 mod table;
@@ -32,6 +35,9 @@ fn main() {
     for part in options.parts() {
         match part {
             Part::Postgres => postgres::measure(&options),
+            Part::Mysql => mysql::measure(&options),
+            Part::Sqlite => sqlite::measure(&options),
+            Part::Foreground => foreground::measure(&options),
         }
     }
 }

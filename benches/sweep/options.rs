@@ -16,7 +16,7 @@ pub struct Options {
     /// Rows of each table, instead of what the part has.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1000..))]
     rows: Option<u64>,
-    /// Only cases whose name contains this.
+    /// Only those cases of `postgres` whose name contains this.
     #[arg(long)]
     case: Option<String>,
     /// The `batch_target` of sweepd in the measurements of PostgreSQL's speed.
@@ -31,6 +31,9 @@ pub struct Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Part {
     Postgres,
+    Mysql,
+    Sqlite,
+    Foreground,
 }
 
 impl Options {

@@ -90,14 +90,15 @@ fn batches_of(batches: Vec<f64>) -> Measured {
     Measured { longest, typical: median(batches), ..Measured::default() }
 }
 
-/// The contenders side by side, with the speed of each as a multiple of the first one's.
-pub fn compare(title: &str, series: &[Series<Measured>], columns: &[Column]) -> Table {
-    let head = ["strategy", "speed"].into_iter().chain(columns.iter().map(|column| column.0));
-    let mut table = Table::new(title, &head.collect::<Vec<_>>());
+/// The contenders side by side, with the speed of each as a multiple of that of each of `bases`.
+pub fn compare(title: &str, series: &[Series<Measured>], bases: &[Series<Measured>], columns: &[Column]) -> Table {
+    let speeds: Vec<_> = bases.iter().map(|base| format!("speed, × {}", base.name)).collect();
+    let head = ["strategy"].into_iter().chain(speeds.iter().map(String::as_str));
+    let mut table = Table::new(title, &head.chain(columns.iter().map(|column| column.0)).collect::<Vec<_>>());
     for one in series {
-        let speed = one.ratio(&series[0], |measured| Some(measured.per_second()));
+        let speed = |base| times(one.ratio(base, |measured| Some(measured.per_second())));
         let cells = columns.iter().map(|Column(_, property, decimals)| number(one.median(property), *decimals));
-        table.row([one.name.clone(), times(speed)].into_iter().chain(cells).collect());
+        table.row([one.name.clone()].into_iter().chain(bases.iter().map(speed)).chain(cells).collect());
     }
     table
 }
