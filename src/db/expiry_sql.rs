@@ -49,17 +49,13 @@ impl Expiry {
         !matches!(self.encoding, Encoding::EpochMillisText | Encoding::IsoText(_))
     }
 
-    /// The column as a position that an index can be walked by, for [`Expiry::position`].
+    /// A value of the column as a position that an index can be walked by, for [`Expiry::position`].
     #[must_use]
-    pub fn key(&self, statement: Statement) -> Statement {
-        let column = self.quoted();
+    pub fn key(&self, value: &str) -> String {
         match (self.engine, &self.encoding) {
-            // Not under the column's own name, or ORDER BY would sort the text.
-            (Engine::Postgres, _) => statement.push(&format!("{column}::text AS position")),
-            (Engine::MySql, Encoding::Timestamptz | Encoding::Timestamp(_)) => {
-                statement.push(&format!("CAST({column} AS CHAR)"))
-            }
-            _ => statement.push(&column),
+            (Engine::Postgres, _) => format!("{value}::text"),
+            (Engine::MySql, Encoding::Timestamptz | Encoding::Timestamp(_)) => format!("CAST({value} AS CHAR)"),
+            _ => value.to_owned(),
         }
     }
 

@@ -58,30 +58,32 @@ impl Target {
     }
 
     /// Selects the position `rows` rows after `after`; no row, or NULL, when fewer are left. Along the expiry it also
-    /// selects the position twice as far: when both are the same, so many rows share it that no batch could end there.
+    /// selects the position a quarter further: when both are the same, so many rows share it that no batch could end
+    /// there.
     #[must_use]
     pub fn boundary(&self, path: &Path, after: Option<&Position>, rows: u64, cutoff: DateTime<Utc>) -> Statement {
-        let at = |statement, rows| self.nth(statement, path, after, rows, cutoff);
         match path {
-            Path::Expiry => {
-                self.statement("SELECT (").with(|s| at(s, rows)).push("), (").with(|s| at(s, 2 * rows)).push(")")
-            }
-            Path::Blocks | Path::Key(_) => at(self.statement(""), rows),
+            Path::Expiry => self
+                .statement("SELECT ")
+                .push(&self.expiry.key("MIN(position)"))
+                .push(", ")
+                .push(&self.expiry.key("MAX(position)"))
+                .push(" FROM (SELECT ")
+                .name(&self.expiry.column)
+                .push(" AS position")
+                .with(|statement| self.from(statement, path, after, cutoff))
+                .push(&format!(" LIMIT {} OFFSET {}) AS ahead", rows / 4 + 1, rows.saturating_sub(1))),
+            Path::Blocks | Path::Key(_) => self
+                .statement("SELECT ")
+                .with(|statement| self.position(statement, path))
+                .with(|statement| self.from(statement, path, after, cutoff))
+                .push(&format!(" LIMIT 1 OFFSET {}", rows.saturating_sub(1))),
         }
     }
 
-    fn nth(
-        &self,
-        statement: Statement,
-        path: &Path,
-        after: Option<&Position>,
-        rows: u64,
-        cutoff: DateTime<Utc>,
-    ) -> Statement {
+    fn from(&self, statement: Statement, path: &Path, after: Option<&Position>, cutoff: DateTime<Utc>) -> Statement {
         let stretch = Stretch { after: after.cloned(), upto: None };
         statement
-            .push("SELECT ")
-            .with(|statement| self.position(statement, path))
             .push(" FROM ")
             .with(|statement| self.own_rows(statement))
             .push(" WHERE ")
@@ -92,8 +94,6 @@ impl Target {
             .with(|statement| self.within(statement, path, &stretch))
             .push(" ORDER BY ")
             .with(|statement| self.columns(statement, path))
-            .push(" LIMIT 1 OFFSET ")
-            .push(&rows.saturating_sub(1).to_string())
     }
 
     /// Explains the count of what has expired at `cutoff`: the database's own estimate, without reading the table
@@ -181,8 +181,7 @@ impl Target {
             self.expiry.engine == Engine::MySql && matches!(kind, Some("datetime" | "timestamp" | "date" | "time"))
         };
         match path {
-            Path::Expiry => self.expiry.key(statement),
-            Path::Blocks => self.columns(statement, path),
+            Path::Blocks | Path::Expiry => self.columns(statement, path),
             Path::Key(columns) => statement.list(columns, ", ", |statement, column| {
                 if is_date(column) {
                     statement.push("CAST(").name(column).push(" AS CHAR)")

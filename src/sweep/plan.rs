@@ -14,6 +14,9 @@ const SMALL_SHARE: u64 = 5;
 /// How many expired rows are counted along the index, at most, to find the share.
 const MOST_COUNTED: u64 = 50_000;
 
+/// So many steps along an index take as long as reading one block and its rows (measured: `benches/`).
+const STEPS_PER_BLOCK: u64 = 12;
+
 /// How a table will be swept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -230,11 +233,12 @@ impl Statistics {
     }
 
     /// The index leads to one block for each row, where the rows lie at random, and from one block to the next, where
-    /// they lie in its order. When those are fewer than the table has, it is the shorter way.
+    /// they lie in its order; and each step along it has its price. When that is less than reading all blocks of the
+    /// table, it is the shorter way.
     fn choose(&self, physical: Path) -> (Path, String) {
         let Self { expired, blocks, .. } = self;
         let touched = self.touched();
-        if touched < *blocks {
+        if touched + expired / STEPS_PER_BLOCK < *blocks {
             let why = format!(
                 "about {expired} rows have expired, in about {touched} of {blocks} blocks: the index leads to them"
             );
