@@ -11,6 +11,14 @@ const QUIET: Duration = Duration::from_mins(1);
 /// Pages that change all the time, whatever happens.
 const FEW: i64 = 200;
 
+/// Write out everything, as fast as the disk takes it.
+const HURRY: &str = "SET GLOBAL innodb_io_capacity_max = 50000, GLOBAL innodb_io_capacity = 50000, \
+                     GLOBAL innodb_max_dirty_pages_pct_lwm = 0, GLOBAL innodb_max_dirty_pages_pct = 0";
+
+/// The server's defaults. Not `DEFAULT`, which for some of them is not what a server starts with.
+const AS_USUAL: &str = "SET GLOBAL innodb_io_capacity = 200, GLOBAL innodb_io_capacity_max = 2000, \
+                        GLOBAL innodb_max_dirty_pages_pct = 90, GLOBAL innodb_max_dirty_pages_pct_lwm = 0";
+
 const COLUMNS: &str = "(id varchar(191) PRIMARY KEY, sessionToken varchar(191) NOT NULL, \
                        userId varchar(191) NOT NULL, expires datetime(3) NOT NULL) \
                        DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci";
@@ -48,7 +56,7 @@ fn settle(database: &TestDatabase) {
             "SELECT CAST(VARIABLE_VALUE AS SIGNED) FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = '{name}'"
         ))
     };
-    admin.execute("SET GLOBAL innodb_max_dirty_pages_pct_lwm = 0, GLOBAL innodb_max_dirty_pages_pct = 0");
+    admin.execute(HURRY);
     let deadline = Deadline::after(QUIET);
     while status("INNODB_BUFFER_POOL_PAGES_DIRTY") > FEW || status("INNODB_HISTORY_LIST_LENGTH") > FEW {
         if deadline.has_passed() {
@@ -57,5 +65,5 @@ fn settle(database: &TestDatabase) {
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    admin.execute("SET GLOBAL innodb_max_dirty_pages_pct = DEFAULT, GLOBAL innodb_max_dirty_pages_pct_lwm = DEFAULT");
+    admin.execute(AS_USUAL);
 }
