@@ -58,6 +58,8 @@ pub struct Database {
     schema: String,
     version: Version,
     timeouts: (Duration, Duration),
+    /// Whether it is an `SQLite` file with a write-ahead log.
+    has_log: bool,
 }
 
 /// What the server says that it is.
@@ -108,16 +110,18 @@ impl Database {
             schema: String::new(),
             version: Version { text: String::new(), major: 0, mariadb: false },
             timeouts: (settings.lock_timeout, settings.statement_timeout),
+            has_log: false,
         };
         let identity = introspect::identity(database.engine());
         let rows = tokio::select! {
             rows = database.read(identity) => rows?,
             error = Pool::refusal(settings) => return Err(database.error(&error)),
         };
-        let (version, schema) = database.decode(|| {
+        let (version, schema, journal) = database.decode(|| {
             let row = rows.first().ok_or_else(|| DecodeError::new("no row"))?;
-            Ok((row.text(0)?.unwrap_or_default(), row.text(1)?.unwrap_or_default()))
+            Ok((row.text(0)?.unwrap_or_default(), row.text(1)?.unwrap_or_default(), row.text(2)?))
         })?;
+        database.has_log = journal.as_deref() == Some("wal");
         database.version = Version::parse(&version);
         if database.version.mariadb {
             database.location = database.location.replacen("MySQL", "MariaDB", 1);
@@ -245,7 +249,13 @@ impl Database {
             (Engine::MySql, Purpose::Write) => format!("{}START TRANSACTION", self.mysql_limit(0)),
             (Engine::MySql, Purpose::Batch) => format!("{}START TRANSACTION", self.mysql_limit(statement)),
             (Engine::Sqlite, Purpose::Read | Purpose::Count) => "BEGIN".to_owned(),
-            (Engine::Sqlite, Purpose::Write | Purpose::Batch) => "BEGIN IMMEDIATE".to_owned(),
+            (Engine::Sqlite, Purpose::Write) => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE".to_owned(),
+            // A commit that does not wait for the disk can lose the batch, and its count with it. Without a write-ahead
+            // log it could damage the file.
+            (Engine::Sqlite, Purpose::Batch) if self.has_log => {
+                "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE".to_owned()
+            }
+            (Engine::Sqlite, Purpose::Batch) => "BEGIN IMMEDIATE".to_owned(),
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) fn read(
     engine: Option<Engine>,
     databases: &Databases,
 ) -> (Limits, Option<String>) {
-    let default = Limits::default();
+    let default = engine.map_or_else(Limits::default, Limits::gentle);
     let limits = Limits {
         batch_target: section.within("batch_target", default.batch_target, MILLISECOND..=MINUTE),
         nice: section.within("nice", default.nice, 0.0..=1000.0),

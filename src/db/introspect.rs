@@ -3,7 +3,7 @@
 use super::{Column, Database, DbError, DecodeError, Engine, Index, Row, Statement, Table, TableKind, TableName};
 
 /// Selects the server's version and the connection's own schema: the first on the search path that is not sweepd's,
-/// which a role called `sweepd` has first.
+/// which a role called `sweepd` has first. And the journal mode (`SQLite`).
 #[must_use]
 pub fn identity(engine: Engine) -> Statement {
     Statement::text(
@@ -12,10 +12,10 @@ pub fn identity(engine: Engine) -> Statement {
             Engine::Postgres => {
                 "SELECT current_setting('server_version'), (SELECT name::text \
                  FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (name, position) \
-                 WHERE name <> 'sweepd' ORDER BY position LIMIT 1)"
+                 WHERE name <> 'sweepd' ORDER BY position LIMIT 1), NULL::text"
             }
-            Engine::MySql => "SELECT VERSION(), DATABASE()",
-            Engine::Sqlite => "SELECT sqlite_version(), 'main'",
+            Engine::MySql => "SELECT VERSION(), DATABASE(), NULL",
+            Engine::Sqlite => "SELECT sqlite_version(), 'main', (SELECT journal_mode FROM pragma_journal_mode)",
         },
     )
 }

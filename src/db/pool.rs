@@ -12,6 +12,10 @@ use sqlx::{
 use super::transaction::Inner;
 use super::{ConnectOptions, Engine, Settings, with_driver};
 
+/// `SQLite`'s write-ahead log is copied back after so many pages (40 MB), and not at every batch: batches that delete at
+/// random places write the same pages again and again.
+const CHECKPOINT_AFTER: &str = "10000";
+
 #[derive(Debug, Clone)]
 pub(super) enum Pool {
     Postgres(PgPool),
@@ -76,7 +80,10 @@ impl Pool {
         }
         match settings.url.options() {
             ConnectOptions::Postgres(to) => Self::Postgres(options!(PgPoolOptions).connect_lazy_with(to.clone())),
-            ConnectOptions::Sqlite(to) => Self::Sqlite(options!(SqlitePoolOptions).connect_lazy_with(to.clone())),
+            ConnectOptions::Sqlite(to) => {
+                let to = to.clone().pragma("wal_autocheckpoint", CHECKPOINT_AFTER);
+                Self::Sqlite(options!(SqlitePoolOptions).connect_lazy_with(to))
+            }
             ConnectOptions::MySql(to) => {
                 let session = mysql_session(settings);
                 let options = options!(MySqlPoolOptions).after_connect(move |connection, _| {

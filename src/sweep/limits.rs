@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
+use crate::db::Engine;
 use crate::zone::Zone;
 
 /// The limits of a run.
@@ -32,6 +33,17 @@ pub struct Limits {
     pub load: Option<Load>,
     /// Pause while this file is there.
     pub stop_file: Option<PathBuf>,
+}
+
+impl Limits {
+    /// The gentle pace. On `PostgreSQL` batches of a millisecond are what an application does not notice: its commits
+    /// have to flush what a batch has logged, so longer ones show in its 99th percentile (measured: `benches/`).
+    /// Elsewhere a commit alone takes that long, and batches must be worth it.
+    #[must_use]
+    pub fn gentle(engine: Engine) -> Self {
+        let millis = if engine == Engine::Postgres { 1 } else { 10 };
+        Self { batch_target: Duration::from_millis(millis), ..Self::default() }
+    }
 }
 
 impl Default for Limits {
