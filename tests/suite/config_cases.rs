@@ -92,7 +92,7 @@ fn a_bad_input_is_named_with_its_line_its_key_and_what_is_accepted() {
         ("[jobs.sessions.limits]\nnice = nan".into(), &["must be from 0 to 1000"]),
         ("[jobs.sessions.limits]\nnice = -1".into(), &["must be from 0 to 1000"]),
         ("[jobs.sessions.limits]\nbatch_target = \"2m\"".into(), &["must be from \"1ms\" to \"1m\""]),
-        ("[jobs.sessions.limits]\nstatement_timeout = \"10ms\"".into(), &["must be longer than batch_target"]),
+        ("[jobs.sessions.limits]\nstatement_timeout = \"1ms\"".into(), &["must be longer than batch_target"]),
         ("[audit]\ntabel = \"A\"".into(), &["audit.tabel: unknown key", "(did you mean \"table\"?)"]),
         ("[audit.columns]\ncreatedAt = \"A\"".into(), &["(did you mean \"created_at\"?)"]),
         ("[audit.columns]\nid = \"a\"\n[audit.values]\na = 1".into(), &["audit.columns.id is this column"]),
