@@ -19,7 +19,8 @@ use crate::report::RunId;
 mod files;
 
 /// What names of columns with secrets contain, and what they are.
-const SECRET_PARTS: [&str; 4] = ["token", "secret", "password", "sessionkey"];
+const SECRET_PARTS: [&str; 10] =
+    ["token", "secret", "password", "passwd", "sessionkey", "sessionid", "cookie", "jwt", "apikey", "csrf"];
 const SECRET_NAMES: [&str; 6] = ["sid", "sess", "sessiondata", "payload", "data", "session"];
 
 /// Where and how to archive.

@@ -60,8 +60,8 @@ pub fn sweeper(config: &Config, job: &Job, clock: &Clock) -> Sweeper {
     let replica = job.replica.as_ref().map(|name| &config.databases[name]);
     let limits = &job.spec.limits;
     Sweeper {
-        database: settings(database, limits),
-        replica: replica.map(|replica| settings(replica, limits)),
+        database: settings(database, limits, job.spec.workers),
+        replica: replica.map(|replica| settings(replica, limits, 1)),
         migrate: database.migrate,
         audit: config.audit.clone(),
         heartbeat: config.daemon.heartbeat,
@@ -72,10 +72,11 @@ pub fn sweeper(config: &Config, job: &Job, clock: &Clock) -> Sweeper {
     }
 }
 
-fn settings(database: &config::Database, limits: &Limits) -> db::Settings {
+/// Each worker needs a connection, and the heartbeat one more.
+fn settings(database: &config::Database, limits: &Limits, workers: u32) -> db::Settings {
     db::Settings {
         url: database.url.clone(),
-        max_connections: database.max_connections,
+        max_connections: database.max_connections.max(workers + 1),
         connect_timeout: database.connect_timeout,
         lock_timeout: limits.lock_timeout,
         statement_timeout: limits.statement_timeout,

@@ -16,7 +16,6 @@ CREATE TABLE IF NOT EXISTS sweepd_run (
     finished_at datetime(6),
     cutoff datetime(6),
     sweep_order varchar(16),
-    plan mediumtext,
     stopped_by varchar(32),
     deleted bigint NOT NULL DEFAULT 0,
     batches bigint NOT NULL DEFAULT 0,

@@ -17,7 +17,6 @@ CREATE TABLE sweepd.run (
     finished_at timestamptz,
     cutoff timestamptz,
     sweep_order text,
-    plan text,
     stopped_by text,
     deleted bigint NOT NULL DEFAULT 0,
     batches bigint NOT NULL DEFAULT 0,

@@ -16,7 +16,6 @@ CREATE TABLE sweepd_run (
     finished_at TEXT,
     cutoff TEXT,
     sweep_order TEXT,
-    plan TEXT,
     stopped_by TEXT,
     deleted INTEGER NOT NULL DEFAULT 0,
     batches INTEGER NOT NULL DEFAULT 0,

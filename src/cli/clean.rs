@@ -139,6 +139,11 @@ fn print_dry_run(found: &DryRun) {
         output::line(format!("  order    {}{index}: {}", walk.order, walk.why));
         output::line(format!("  batch    {}", walk.sql));
     }
+    for table in &found.all_expired {
+        output::line(format!(
+            "  note     all rows of {table} have expired: to DETACH the partition and DROP it takes no time"
+        ));
+    }
 }
 
 async fn clean(session: &Session, jobs: &[&Job], args: &Args, stop: &CancellationToken) -> Exit {

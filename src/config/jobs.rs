@@ -80,6 +80,9 @@ fn job(section: &mut Section<'_>, name: &str, shared: &Shared, databases: &Datab
     if let (Some(schedule), Some(window)) = (&schedule, &limits.window) {
         limits::check_window(section, schedule, window);
     }
+    if workers > 1 && (archive.is_some() || limits.max_rows.is_some()) {
+        section.warn("workers", "with limits.max_rows or an archive, one worker sweeps");
+    }
     let max_clock_skew = shared.max_clock_skew;
     let spec = Spec { job: name.to_owned(), layout: layout?, keep, max_clock_skew, limits, order, workers, archive };
     Some(Job { spec, database, replica, schedule: schedule?, enabled })

@@ -50,17 +50,16 @@ pub(super) fn read(
 
 /// A schedule all of whose instants are outside the window is a mistake.
 pub(super) fn check_window(section: &mut Section<'_>, schedule: &Schedule, window: &Window) {
-    // Any Monday will do: what counts is the time of the day.
-    let start = chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(20_454);
-    let instants = std::iter::successors(schedule.next_after(start), |at| schedule.next_after(*at));
-    if !schedule.is_manual() && !window.meets(instants) {
+    // Any year will do: what counts is the time of the day.
+    let start = chrono::NaiveDate::from_ymd_opt(2026, 1, 1).unwrap_or_default();
+    if !schedule.is_manual() && !window.meets(start, |at| schedule.next_after(at)) {
         section.problem("schedule", "has no instant in limits.window, so nothing would ever be deleted");
     }
 }
 
 fn load(section: &mut Section<'_>) -> Option<Load> {
     let query: Option<String> = section.optional("load_query");
-    let max: Option<f64> = section.optional("max_load");
+    let max: Option<f64> = section.optional_within("max_load", f64::MIN..=f64::MAX);
     match (query, max) {
         (Some(query), Some(max)) => Some(Load { query, max }),
         (Some(_), None) => {
@@ -91,6 +90,12 @@ fn replica(
     {
         let known = databases.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         section.problem("replica", format!("there is no such database; configured: {known}"));
+    }
+    let theirs = name.as_ref().and_then(|name| databases.get(name));
+    if let (Some(Entry::Ready(theirs)), Some(engine)) = (theirs, engine)
+        && theirs.url.engine() != engine
+    {
+        section.problem("replica", format!("is a {} database, and the job's is {engine}", theirs.url.engine()));
     }
     match (lag, &name, engine) {
         (Some(_), None, Some(Engine::MySql)) => {

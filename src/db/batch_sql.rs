@@ -42,6 +42,17 @@ impl Target {
             .with(|statement| if batch.wanted { self.returning(statement) } else { statement })
     }
 
+    /// Selects a row when something in a stretch has expired.
+    #[must_use]
+    pub fn any(&self, path: &Path, stretch: &Stretch, cutoff: DateTime<Utc>) -> Statement {
+        let batch = Batch { path, stretch: stretch.clone(), cutoff, most: Some(1), skip_locked: false, wanted: false };
+        self.statement("SELECT 1 FROM ")
+            .with(|statement| self.own_rows(statement))
+            .push(" WHERE ")
+            .with(|statement| self.expired_in(statement, &batch))
+            .with(|statement| limited(statement, &batch))
+    }
+
     /// Selects the rows of a batch and locks them: the columns of the key, and the row as JSON.
     #[must_use]
     pub fn select_rows(&self, batch: &Batch<'_>) -> Statement {

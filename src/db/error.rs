@@ -136,9 +136,9 @@ fn postgres(code: &str) -> Trouble {
         "42501" => Trouble::Privilege,
         "25006" => Trouble::ReadOnly,
         "53100" => Trouble::DiskFull,
-        "40001" | "40P01" | "55P03" | "53300" => Trouble::Busy,
+        "40001" | "40P01" | "55P03" => Trouble::Busy,
         "57014" => Trouble::Timeout,
-        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => Trouble::Connection,
+        "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => Trouble::Connection,
         _ if code.starts_with("08") => Trouble::Connection,
         _ => Trouble::Other,
     }
@@ -153,9 +153,9 @@ fn mysql(number: u16) -> Trouble {
         1044 | 1142 | 1143 | 1227 | 1370 => Trouble::Privilege,
         1290 | 1792 | 1836 => Trouble::ReadOnly,
         1021 | 1114 => Trouble::DiskFull,
-        1040 | 1205 | 1213 | 1412 | 1637 => Trouble::Busy,
+        1205 | 1213 | 1412 | 1637 => Trouble::Busy,
         1969 | 3024 => Trouble::Timeout,
-        1053 | 1077 | 1078 | 1079 | 1080 | 1152 | 1158..=1161 | 1927 | 3169 | 4031 => Trouble::Connection,
+        1040 | 1053 | 1077 | 1078 | 1079 | 1080 | 1152 | 1158..=1161 | 1927 | 3169 | 4031 => Trouble::Connection,
         _ => Trouble::Other,
     }
 }

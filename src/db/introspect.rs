@@ -96,10 +96,10 @@ pub async fn table(database: &Database, name: &TableName) -> Result<Option<Table
     let Some(found) = found.first() else { return Ok(None) };
     let columns = database.read(columns_sql(engine, &name)).await?;
     let keys = database.read(keys_sql(engine, &name)).await?;
-    database.decode(|| {
+    let mut table = database.decode(|| {
         let columns = columns.iter().map(column).collect::<Result<Vec<_>, _>>()?;
         let indexes = indexes(&keys)?;
-        Ok(Some(Table {
+        Ok(Table {
             kind: kind(found.text(0)?.as_deref()),
             estimated_rows: found.int(1)?.and_then(|rows| u64::try_from(rows).ok()),
             hides_rows: found.int(2)? == Some(1),
@@ -107,8 +107,16 @@ pub async fn table(database: &Database, name: &TableName) -> Result<Option<Table
             indexes,
             columns,
             name: name.clone(),
-        }))
-    })
+        })
+    })?;
+    if let (Engine::Sqlite, [row_number]) = (engine, table.key.as_slice()) {
+        // The highest number is no fewer than there are, and is found at once.
+        let last =
+            database.read(Statement::text(engine, "SELECT max(").name(row_number).push(") FROM ").table(&name)).await?;
+        let last = database.decode(|| last.first().map_or(Ok(None), |row| row.int(0)));
+        table.estimated_rows = last.ok().flatten().and_then(|rows| u64::try_from(rows).ok());
+    }
+    Ok(Some(table))
 }
 
 fn kind(word: Option<&str>) -> TableKind {
@@ -155,9 +163,12 @@ fn row_number(columns: &[Column]) -> Vec<String> {
 
 /// The primary key, else a unique key whose columns are never NULL.
 fn key(indexes: &[Index], columns: &[Column]) -> Vec<String> {
-    let never_null = |name: &String| columns.iter().any(|column| column.name == *name && !column.nullable);
-    let primary = indexes.iter().find(|index| index.primary);
-    let unique = || indexes.iter().find(|index| index.unique && index.columns.iter().all(never_null));
+    // MySQL sorts an enumeration by number and shows it as text, so it cannot be walked by.
+    let walkable = |column: &Column| !matches!(column.kind.as_str(), "enum" | "set");
+    let fits =
+        |name: &String| columns.iter().any(|column| column.name == *name && !column.nullable && walkable(column));
+    let primary = indexes.iter().find(|index| index.primary && index.columns.iter().all(fits));
+    let unique = || indexes.iter().find(|index| index.unique && index.columns.iter().all(fits));
     primary.or_else(unique).map(|index| index.columns.clone()).unwrap_or_default()
 }
 

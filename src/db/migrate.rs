@@ -8,9 +8,14 @@ use super::{
     Database, DbError, Engine, Purpose, Statement, Table, TableKind, TableName, Trouble, ledger_sql, quote, quote_table,
 };
 
-const POSTGRES: &[&str] = &[include_str!("../../migrations/postgres/0001_ledger.sql")];
-const MYSQL: &[&str] = &[include_str!("../../migrations/mysql/0001_ledger.sql")];
-const SQLITE: &[&str] = &[include_str!("../../migrations/sqlite/0001_ledger.sql")];
+const POSTGRES: &[&str] = &[
+    include_str!("../../migrations/postgres/0001_ledger.sql"),
+    include_str!("../../migrations/postgres/0002_plan.sql"),
+];
+const MYSQL: &[&str] =
+    &[include_str!("../../migrations/mysql/0001_ledger.sql"), include_str!("../../migrations/mysql/0002_plan.sql")];
+const SQLITE: &[&str] =
+    &[include_str!("../../migrations/sqlite/0001_ledger.sql"), include_str!("../../migrations/sqlite/0002_plan.sql")];
 
 /// The demo's tables.
 pub const DEMO: &str = include_str!("../../migrations/sqlite/demo.sql");

@@ -70,8 +70,7 @@ impl Pool {
         macro_rules! options {
             ($options:ty) => {
                 <$options>::new()
-                    // One for the batch, one for the heartbeat.
-                    .max_connections(settings.max_connections.max(2))
+                    .max_connections(settings.max_connections)
                     .acquire_timeout(settings.connect_timeout)
                     .idle_timeout(None)
                     .max_lifetime(None)

@@ -21,17 +21,18 @@ pub fn replicas() -> Statement {
     )
 }
 
-/// Asks a replica how far it is behind: on `PostgreSQL` milliseconds (NULL when it is none), on `MySQL` a row with a
-/// column `Seconds_Behind_...`.
+/// Asks a replica how far it is behind: on `PostgreSQL` milliseconds, on `MySQL` a row with a
+/// column `Seconds_Behind_...`. No row when it is no replica.
 #[must_use]
 pub fn behind(engine: Engine, version: &Version) -> Statement {
     Statement::text(
         engine,
         match engine {
             Engine::Postgres => {
-                "SELECT CASE WHEN NOT pg_is_in_recovery() THEN NULL \
-                 WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0 \
-                 ELSE floor(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000)::bigint END"
+                "SELECT CASE WHEN EXISTS (SELECT 1 FROM pg_stat_wal_receiver) \
+                 AND pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0 \
+                 ELSE floor(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000)::bigint END \
+                 WHERE pg_is_in_recovery()"
             }
             Engine::MySql if version.mariadb => "SHOW SLAVE STATUS",
             Engine::MySql => "SHOW REPLICA STATUS",

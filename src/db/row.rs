@@ -86,7 +86,7 @@ impl Row {
             "REAL" | "DOUBLE" | "FLOAT" => {
                 with_row!(self, row => row.try_get_unchecked(index)).map(Param::Float).map_err(DecodeError::new)
             }
-            kind if kind.contains("INT") => self.int(index).map(Param::from),
+            kind if kind.contains("INT") || kind == "BOOLEAN" => self.int(index).map(Param::from),
             _ => self.text(index).map(Param::from),
         }
     }

@@ -72,12 +72,13 @@ impl Target {
                 .name(&self.expiry.column)
                 .push(" AS position")
                 .with(|statement| self.from(statement, path, after, cutoff))
-                .push(&format!(" LIMIT {} OFFSET {}) AS ahead", rows / 4 + 1, rows.saturating_sub(1))),
+                .with(|statement| limit_offset(statement, rows / 4 + 1, rows.saturating_sub(1)))
+                .push(") AS ahead"),
             Path::Blocks | Path::Key(_) => self
                 .statement("SELECT ")
                 .with(|statement| self.position(statement, path))
                 .with(|statement| self.from(statement, path, after, cutoff))
-                .push(&format!(" LIMIT 1 OFFSET {}", rows.saturating_sub(1))),
+                .with(|statement| limit_offset(statement, 1, rows.saturating_sub(1))),
         }
     }
 
@@ -119,6 +120,16 @@ impl Target {
             .table(&self.table.name)
             .push(" WHERE ")
             .with(|statement| self.expiry.expired(statement, cutoff))
+    }
+
+    /// Selects a row when there is one that has not expired at `cutoff`.
+    #[must_use]
+    pub fn any_live(&self, cutoff: DateTime<Utc>) -> Statement {
+        self.statement("SELECT 1 FROM ")
+            .with(|statement| self.own_rows(statement))
+            .push(" WHERE ")
+            .with(|statement| self.expiry.expired(statement, cutoff))
+            .push(" IS NOT TRUE LIMIT 1")
     }
 
     /// Counts what has expired at `cutoff`, but no further than `most`.
@@ -247,6 +258,15 @@ impl Target {
         let kind = self.table.column(&self.expiry.column).map(|column| column.kind.as_str()).unwrap_or_default();
         at.iter().fold(statement, |statement, at| self.expiry.position(statement, at, kind))
     }
+}
+
+/// Bound where statements are kept prepared, or each size of a batch would be one more of them.
+fn limit_offset(statement: Statement, limit: u64, offset: u64) -> Statement {
+    if statement.engine() == Engine::Postgres {
+        return statement.push(&format!(" LIMIT {limit} OFFSET {offset}"));
+    }
+    let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    statement.push(" LIMIT ").bind(number(limit)).push(" OFFSET ").bind(number(offset))
 }
 
 fn block_bound(statement: Statement, at: &Position, lower: bool) -> Statement {

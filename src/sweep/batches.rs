@@ -1,8 +1,8 @@
 //! Batches, one after the other, until nothing is left or something stops them.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use tracing::{debug, warn};
 
 use super::Error;
@@ -11,18 +11,20 @@ use super::plan::{Part, Plan};
 use super::retry::{self, Trying};
 use super::run::Run;
 use super::walk::{self, Regions, Step, Walk};
-use crate::archive::{self, Archive};
+use crate::archive::{self, Archive, ArchiveError};
 use crate::clock::Stopwatch;
 use crate::db::batch_sql::Batch;
 use crate::db::children;
-use crate::db::sweep_sql::Position;
+use crate::db::sweep_sql::{Path, Position};
 use crate::db::{DbError, Engine, Purpose, Row, Transaction, Trouble};
 use crate::report::{StoppedBy, Throttle};
 
 /// How often a batch of the smallest size may meet a locked row before it is left.
 const LOCKED_TRIES: u32 = 3;
 /// No statement takes more placeholders than this.
-const MOST_PLACEHOLDERS: u64 = 60_000;
+const MOST_PLACEHOLDERS: u64 = 50_000;
+/// Rows that go into the archive are held in memory until they are written: at most so many blocks or rows at a time.
+const MOST_ARCHIVED: (u64, u64) = (64, 4000);
 
 /// Sweeps all parts of a plan, each by as many workers as there shall be. Returns what stopped it, if anything did.
 pub async fn sweep(run: &Run<'_>, plan: &Plan) -> Result<Option<StoppedBy>, Error> {
@@ -43,7 +45,7 @@ pub async fn sweep(run: &Run<'_>, plan: &Plan) -> Result<Option<StoppedBy>, Erro
     Ok(stopped_by)
 }
 
-async fn open_archive(run: &Run<'_>, plan: &Plan) -> Result<Option<Mutex<Archive>>, Error> {
+async fn open_archive(run: &Run<'_>, plan: &Plan) -> Result<Option<Arc<Mutex<Archive>>>, Error> {
     let Some(settings) = &run.spec.archive else { return Ok(None) };
     for child in children::of(&run.database, &plan.target.table.name).await?.iter().filter(|child| child.cascades) {
         let (job, table) = (&run.spec.job, &child.table);
@@ -52,8 +54,19 @@ async fn open_archive(run: &Run<'_>, plan: &Plan) -> Result<Option<Mutex<Archive
     let columns: Vec<_> = plan.target.table.columns.iter().map(|column| column.name.clone()).collect();
     let secrets = archive::secret_columns(&columns, run.spec.layout.token.as_deref());
     let today = run.clock.now().date_naive();
-    let archive = Archive::open(settings.clone(), &run.spec.job, run.id, secrets, today);
-    archive.map(|archive| Some(Mutex::new(archive))).map_err(|error| Error::refused(error.to_string()))
+    let (settings, job, id) = (settings.clone(), run.spec.job.clone(), run.id);
+    let archive = off_thread(move || Archive::open(settings, &job, id, secrets, today)).await?;
+    Ok(Some(Arc::new(Mutex::new(archive))))
+}
+
+/// The disk may take its time: heartbeats and signals must not wait for it.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(|error| Error::refused(error.to_string())),
+        Err(error) => Err(Error::refused(format!("the archive could not be written: {error}"))),
+    }
 }
 
 /// Takes one region of a table after the other.
@@ -61,7 +74,7 @@ struct Worker<'a> {
     run: &'a Run<'a>,
     plan: &'a Plan,
     part: &'a Part,
-    archive: Option<&'a Mutex<Archive>>,
+    archive: Option<&'a Arc<Mutex<Archive>>>,
     pace: Pace,
     /// The pause that is due before the next batch: there is none after the last.
     due: Pause,
@@ -78,13 +91,22 @@ impl<'a> Worker<'a> {
         run: &'a Run<'a>,
         plan: &'a Plan,
         part: &'a Part,
-        archive: Option<&'a Mutex<Archive>>,
+        archive: Option<&'a Arc<Mutex<Archive>>>,
         workers: u64,
     ) -> Self {
         let (first, largest) = walk::sizes(&part.path);
+        let largest = match (archive, &part.path) {
+            (None, _) => largest,
+            (Some(_), Path::Blocks) => MOST_ARCHIVED.0,
+            (Some(_), Path::Key(_) | Path::Expiry) => MOST_ARCHIVED.1,
+        };
         let pace = Pace::new(&run.spec.limits, workers, first, largest);
-        // On SQLite a lock is never on a row.
-        let may_skip = run.database.engine() != Engine::Sqlite;
+        // On SQLite a lock is never on a row; on MySQL it takes a key to name the others.
+        let may_skip = match run.database.engine() {
+            Engine::Postgres => true,
+            Engine::MySql => !part.target.table.key.is_empty(),
+            Engine::Sqlite => false,
+        };
         let (trying, due) = (Trying::default(), Pause::default());
         Self { run, plan, part, archive, pace, due, trying, skip_locked: false, may_skip, left_locked: false }
     }
@@ -103,7 +125,13 @@ impl<'a> Worker<'a> {
         while !walk.has_ended() {
             let due = std::mem::take(&mut self.due);
             self.run.pause(due).await;
-            self.run.wait_for_probes().await?;
+            if let Some(reason) = self.run.stopped() {
+                return Ok(Some(reason));
+            }
+            if let Err(error) = self.run.wait_for_probes().await {
+                self.try_again(error).await?;
+                continue;
+            }
             if let Some(reason) = self.run.stopped() {
                 return Ok(Some(reason));
             }
@@ -117,6 +145,7 @@ impl<'a> Worker<'a> {
             };
             match self.batch(&step).await {
                 Ok((deleted, took)) => {
+                    self.left_locked |= self.skip_locked && self.has_left(&step).await?;
                     self.done(&step, deleted, took, watch.elapsed());
                     walk.advance(step, deleted);
                     // The last batch may have left rows of its stretch.
@@ -207,14 +236,20 @@ impl<'a> Worker<'a> {
         let rows = rows.map_err(|error| Error::refused(format!("a row could not be read for the archive: {error}")))?;
         let batch = self.run.progress.borrow().batches + 1;
         let table = self.part.target.table.name.to_string();
-        // One worker writes at a time, and nothing else of this run is waiting for it.
-        let mut archive = archive.lock().await;
-        archive.write(batch, &table, rows).map_err(|error| Error::refused(error.to_string()))
+        let archive = Arc::clone(archive);
+        let write = move || archive.lock().unwrap_or_else(PoisonError::into_inner).write(batch, &table, rows);
+        off_thread(write).await
+    }
+
+    /// Whether expired rows are left in a stretch whose locked rows were skipped.
+    async fn has_left(&self, step: &Step) -> Result<bool, Error> {
+        let statement = self.part.target.any(&self.part.path, &step.stretch, self.plan.cutoff);
+        let rows = retry::retry(self.run.stop, || self.run.database.read(statement.clone())).await?;
+        Ok(!rows.is_empty())
     }
 
     fn done(&mut self, step: &Step, deleted: u64, took: Duration, work: Duration) {
         let size = self.pace.size();
-        self.left_locked |= self.skip_locked;
         self.skip_locked = false;
         self.trying = Trying::default();
         self.run.progress.send_modify(|progress| {
@@ -233,6 +268,7 @@ impl<'a> Worker<'a> {
         match trouble {
             Trouble::Busy if self.may_skip && !self.skip_locked => {
                 self.skip_locked = true;
+                self.pace.shrink();
                 debug!(job = %self.run.spec.job, runId = %self.run.id, "{error}; going on without the locked rows");
                 Ok(())
             }

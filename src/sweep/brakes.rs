@@ -75,7 +75,7 @@ impl Run<'_> {
             return Ok(());
         }
         let mut waiting: Option<Throttle> = None;
-        while let Some((reason, what)) = self.probes.look(&self.database).await? {
+        while let Some((reason, what)) = self.look().await? {
             if waiting != Some(reason) {
                 info!(job = %self.spec.job, runId = %self.id, "pausing: {what}");
             }
@@ -93,8 +93,20 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The answer to a COMMIT may have been lost: the ledger knows whether the batch counts.
+    /// What a probe finds; nothing when a stop comes first.
+    async fn look(&self) -> Result<Option<(Throttle, String)>, Error> {
+        tokio::select! {
+            found = self.probes.look(&self.database) => found,
+            () = self.stop.cancelled() => Ok(None),
+        }
+    }
+
+    /// The answer to a COMMIT may have been lost: the ledger knows whether the batch counts. Where there is a limit on the
+    /// rows, it has to be known (and then there is one worker, so nobody else is about to count).
     pub(super) async fn recount(&self) -> Result<(), Error> {
+        if self.spec.limits.max_rows.is_none() {
+            return Ok(());
+        }
         let (deleted, batches) = retry::retry(self.stop, || self.ledger.counted(self.id)).await?;
         self.progress.send_modify(|progress| (progress.deleted, progress.batches) = (deleted, batches));
         Ok(())

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use crate::db::Engine;
 use crate::zone::Zone;
@@ -104,7 +104,7 @@ impl Window {
         };
         let times = text.split_once('-').and_then(|(from, to)| Some((time(from.trim())?, time(to.trim())?)));
         let (from, to) = times.ok_or_else(|| WindowError::Form(text.to_owned()))?;
-        if from == to {
+        if from == to && !text.trim().ends_with("24:00") {
             return Err(WindowError::Empty(text.to_owned()));
         }
         Ok(Self { from, to, zone })
@@ -117,11 +117,15 @@ impl Window {
         if self.from < self.to { self.from <= time && time < self.to } else { self.from <= time || time < self.to }
     }
 
-    /// Whether it is open at one of the first of these instants, which are in order: those of a year, or a thousand.
-    pub fn meets(&self, instants: impl Iterator<Item = DateTime<Utc>>) -> bool {
-        let mut instants = instants.take(1000).peekable();
-        let last = instants.peek().map(|first| *first + TimeDelta::days(366));
-        instants.take_while(|at| last.is_some_and(|last| *at <= last)).any(|at| self.is_open(at))
+    /// Whether it is open at any instant of a schedule, in the year from a date on. `next_after` gives the first of them
+    /// after another.
+    pub fn meets(&self, from: NaiveDate, next_after: impl Fn(DateTime<Utc>) -> Option<DateTime<Utc>>) -> bool {
+        from.iter_days().take(366).any(|day| {
+            let next_day = if self.from < self.to { day } else { day + TimeDelta::days(1) };
+            let opens = self.zone.instant(day.and_time(self.from));
+            let closes = self.zone.instant(next_day.and_time(self.to));
+            next_after(opens - TimeDelta::seconds(1)).is_some_and(|at| at < closes)
+        })
     }
 }
 
@@ -154,6 +158,7 @@ mod tests {
 
     #[test]
     fn what_is_no_window_is_refused() {
+        assert!(open("00:00-24:00", "2026-01-10T12:00:00Z"));
         for text in ["", "01:00", "01:00-25:00", "1-5", "05:00-05:00", "01:00-05:00-06:00"] {
             assert!(Window::parse(text, Zone::utc()).is_err(), "{text}");
         }

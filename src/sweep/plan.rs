@@ -11,7 +11,8 @@ use crate::report::SweepOrder;
 
 /// Below this share of expired rows the expiry index is the shorter way, where the database knows no more.
 const SMALL_SHARE: u64 = 5;
-/// How many expired rows are counted along the index, at most, to find the share.
+/// How many expired rows are counted along the index, at most, to find the share; fewer where the number of all rows is
+/// known.
 const MOST_COUNTED: u64 = 50_000;
 
 /// So many steps along an index take as long as reading one block and its rows (measured: `benches/`).
@@ -137,6 +138,12 @@ impl Shown {
 
 impl Part {
     async fn choose(database: &Database, spec: &Spec, target: Target, cutoff: DateTime<Utc>) -> Result<Self, Error> {
+        if spec.archive.is_some() && target.table.key.is_empty() && database.engine() == Engine::MySql {
+            return Err(Error::refused(format!(
+                "table {} has no key, without which its rows cannot be archived on MySQL before they are deleted; give it a primary key, or do without `archive`",
+                target.table.name
+            )));
+        }
         let indexed = target.expiry.can_use_index() && target.table.index_on(&target.expiry.column).is_some();
         let statistics = Statistics::read(database, &target, cutoff).await?;
         let estimated = statistics.as_ref().map(|statistics| statistics.expired);
@@ -162,7 +169,7 @@ impl Part {
         cutoff: DateTime<Utc>,
     ) -> Result<Self, Error> {
         let rows = target.table.estimated_rows;
-        let most = rows.map_or(MOST_COUNTED, |rows| (rows / SMALL_SHARE).clamp(1000, MOST_COUNTED));
+        let most = rows.map_or(MOST_COUNTED, |rows| (rows / SMALL_SHARE).max(1000));
         let counted = database.read(target.count_up_to(most, cutoff)).await?;
         let counted = database.decode(|| counted.first().map_or(Ok(None), |row| row.int(0)))?;
         let expired = counted.and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
@@ -184,7 +191,9 @@ impl Part {
         }
     }
 
-    fn shown(&self, cutoff: DateTime<Utc>) -> ShownPart {
+    /// The walk for people and programs.
+    #[must_use]
+    pub fn shown(&self, cutoff: DateTime<Utc>) -> ShownPart {
         let at = |number| match &self.path {
             Path::Key(columns) => vec![Param::Int(number); columns.len()],
             Path::Blocks | Path::Expiry => vec![Param::Int(number)],

@@ -65,7 +65,8 @@ impl Probes {
     }
 
     fn stop_file(&self) -> Option<(Throttle, String)> {
-        let file = self.limits.stop_file.as_ref().filter(|file| file.exists())?;
+        // One that cannot be looked for may be there.
+        let file = self.limits.stop_file.as_ref().filter(|file| file.try_exists().unwrap_or(true))?;
         Some((Throttle::StopFile, format!("the stop file {} is there", file.display())))
     }
 
@@ -102,7 +103,8 @@ impl Probes {
             return Err(Error::refused(format!("`limits.load_query` has to give one number, and gave {answer:?}")));
         };
         let max = load.max;
-        Ok((number > max).then(|| (Throttle::Load, format!("`load_query` gives {number}, and `max_load` is {max}"))))
+        Ok((number.is_nan() || number > max)
+            .then(|| (Throttle::Load, format!("`load_query` gives {number}, and `max_load` is {max}"))))
     }
 }
 

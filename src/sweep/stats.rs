@@ -45,6 +45,9 @@ pub struct DryRun {
     pub cutoff: DateTime<Utc>,
     /// How.
     pub plan: plan::Shown,
+    /// Partitions all of whose rows have expired: to detach and drop one takes no time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub all_expired: Vec<String>,
 }
 
 impl Sweeper {
@@ -95,7 +98,16 @@ impl Sweeper {
         let rows = database.count(plan.target.count(plan.cutoff)).await?;
         let expired = database.decode(|| rows.first().map_or(Ok(None), |row| row.int(0)))?;
         let expired = expired.and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
-        Ok(DryRun { job: spec.job.clone(), expired, cutoff: plan.cutoff, plan: plan.shown() })
+        let mut all_expired = Vec::new();
+        for part in plan.parts.iter().filter(|_| plan.parts.len() > 1) {
+            // Where this takes too long, there is no hint.
+            let live = database.read(part.target.any_live(plan.cutoff)).await;
+            let some = database.read(part.target.sample(1)).await;
+            if live.is_ok_and(|rows| rows.is_empty()) && some.is_ok_and(|rows| !rows.is_empty()) {
+                all_expired.push(part.target.table.name.to_string());
+            }
+        }
+        Ok(DryRun { job: spec.job.clone(), expired, cutoff: plan.cutoff, plan: plan.shown(), all_expired })
     }
 }
 

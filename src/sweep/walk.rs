@@ -76,7 +76,7 @@ pub struct Step {
 #[must_use]
 pub fn sizes(path: &Path) -> (u64, u64) {
     match path {
-        Path::Blocks => (16, 8192),
+        Path::Blocks => (4, 8192),
         Path::Key(_) | Path::Expiry => (500, 50_000),
     }
 }
@@ -106,10 +106,10 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Moves on to the end of a step of which `deleted` rows are gone; stays, where there may be more than it was
-    /// allowed to delete.
+    /// Moves on to the end of a step of which `deleted` rows are gone; stays, while there may be more than it was allowed
+    /// to delete. (It may have deleted fewer, because others got hold of some of them first.)
     pub fn advance(&mut self, step: Step, deleted: u64) {
-        if step.most.is_some_and(|most| deleted >= most) {
+        if step.most.is_some() && deleted > 0 {
             return;
         }
         self.blocks.start += step.units.min(self.blocks.end - self.blocks.start);

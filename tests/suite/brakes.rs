@@ -55,6 +55,10 @@ fn a_window_that_cannot_work_is_refused() {
         "[jobs.sessions]\nschedule = \"every 15 minutes\"\npreset = \"authjs-prisma\"\n[jobs.sessions.limits]\nwindow = \"23:30-00:30\"",
     );
     shell.expect(0, &["check"]);
+    shell.configure(
+        "[jobs.sessions]\nschedule = \"* * * * * *\"\npreset = \"authjs-prisma\"\n[jobs.sessions.limits]\nwindow = \"20:00-23:00\"",
+    );
+    shell.expect(0, &["check"]);
 }
 
 #[test]

@@ -132,6 +132,40 @@ fn partitions_are_swept_one_by_one() {
 }
 
 #[test]
+fn a_partition_that_has_expired_as_a_whole_is_pointed_out() {
+    let tables = r#"
+        CREATE TABLE "Session" ("sessionToken" text, "userId" text, expires timestamp(3) NOT NULL) PARTITION BY RANGE (expires);
+        CREATE TABLE old PARTITION OF "Session" FOR VALUES FROM (MINVALUE) TO ('2025-01-01');
+        CREATE TABLE new PARTITION OF "Session" FOR VALUES FROM ('2025-01-01') TO (MAXVALUE);
+        INSERT INTO old VALUES ('a', 'u', '2024-05-05')"#;
+    let Some(shell) = Shell::with(Engine::Postgres, tables) else { return };
+    fill(&shell, Engine::Postgres, 10, 10);
+    job(&shell, "", "");
+    let plan = shell.json(0, &["clean", "--dry-run"]);
+    assert_eq!((&run(&plan)["allExpired"], &run(&plan)["expired"]), (&serde_json::json!(["public.old"]), &11.into()));
+    assert!(shell.expect(0, &["clean", "--dry-run"]).stdout.contains("all rows of public.old have expired"));
+}
+
+/// Without a key there is nothing to name locked rows or archived ones by.
+#[test]
+fn a_table_without_a_key_is_swept_along_its_index() {
+    let tables =
+        "CREATE TABLE Session (sessionToken varchar(50), userId varchar(50), expires datetime(3), KEY (expires))";
+    let Some(shell) = Shell::with(Engine::MySql, tables) else { return };
+    fill(&shell, Engine::MySql, 3000, 100);
+    let application = shell.database.session();
+    application.execute("BEGIN; SELECT 1 FROM Session WHERE sessionToken = 'expired-7' FOR UPDATE");
+    job(&shell, "", "lock_timeout = \"1s\"\nnice = 0");
+    let said = shell.json(3, &["clean"]);
+    assert_eq!(run(&said)["stoppedBy"], "locked-rows", "{said}");
+    application.execute("ROLLBACK");
+    shell.expect(0, &["clean"]);
+    assert_eq!((count(&shell, Engine::MySql, "expired"), count(&shell, Engine::MySql, "live")), (0, 100));
+    job(&shell, "archive = { directory = \"archive\" }", "");
+    assert!(shell.expect(1, &["clean"]).stderr.contains("has no key"));
+}
+
+#[test]
 fn tables_that_inherit_are_swept_too_and_max_rows_is_exact() {
     let tables = format!("{}; CREATE TABLE child () INHERITS (\"Session\")", session(Engine::Postgres, false));
     let Some(shell) = Shell::with(Engine::Postgres, &tables) else { return };

@@ -13,7 +13,10 @@ pub(super) async fn table(database: &Database, spec: &Spec, plan: &Plan, finding
     findings.ok(format!("{} expires by {:?}, read as {}", table.name, expiry.column, expiry.encoding));
     for part in &plan.parts {
         let of = if plan.parts.len() > 1 { format!("{}: ", part.target.table.name) } else { String::new() };
-        findings.ok(format!("{of}order {}: {}", part.order(), part.why));
+        let shown = part.shown(plan.cutoff);
+        let index = shown.index.map(|index| format!(", along {index}")).unwrap_or_default();
+        let rows = shown.estimated_rows.map(|rows| format!(" (about {rows} rows)")).unwrap_or_default();
+        findings.ok(format!("{of}order {}{index}: {}{rows}; each batch: {}", shown.order, shown.why, shown.sql));
     }
     if plan.target.lacks_index() {
         let sql = migrate::expiry_index(database.engine(), table, &expiry.column);
