@@ -19,6 +19,7 @@ pub mod ledger_sql;
 pub mod migrate;
 pub mod probe_sql;
 pub mod sweep_sql;
+pub mod write_ahead_log;
 
 use std::time::Duration;
 

@@ -15,6 +15,9 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+/// Lines that wait for the disk: room for them is set aside at once.
+const BUFFERED_LINES: usize = 1024;
+
 /// The target of the result lines of runs.
 pub const RESULTS: &str = "sweepd::result";
 
@@ -175,7 +178,7 @@ fn files(settings: &Settings, directory: &Path) -> Result<(NonBlocking, WorkerGu
         .max_log_files(settings.max_files)
         .build(directory)
         .map_err(|reason| error(&reason))?;
-    Ok(NonBlockingBuilder::default().lossy(false).finish(appender))
+    Ok(NonBlockingBuilder::default().lossy(false).buffered_lines_limit(BUFFERED_LINES).finish(appender))
 }
 
 impl Level {

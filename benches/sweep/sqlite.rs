@@ -18,7 +18,7 @@ use crate::table::number;
 const ROWS: u64 = 1_000_000;
 
 /// The `batch_target` of each measurement of sweepd.
-const TARGETS: [&str; 4] = ["10ms", "50ms", "100ms", "250ms"];
+const TARGETS: [&str; 4] = ["10ms", "50ms", "100ms", "150ms"];
 
 const COLUMNS: [Column; 6] = {
     let [speed, cost, longest, typical] = COMMON;

@@ -91,7 +91,7 @@ impl Target {
         if batch.most.is_none() && !batch.skip_locked {
             return self.expired_in(statement, batch);
         }
-        let again = |statement: Statement| statement.push(") AND ").with(|s| self.expiry.expired(s, batch.cutoff));
+        let again = |statement: Statement| statement.push(") AND ").with(|s| self.judge(s, batch));
         let inner = |statement| limited(self.expired_in(statement, batch), batch);
         match self.expiry.engine {
             Engine::MySql => inner(statement),
@@ -116,9 +116,14 @@ impl Target {
     }
 
     fn expired_in(&self, statement: Statement, batch: &Batch<'_>) -> Statement {
-        self.within(statement, batch.path, &batch.stretch)
-            .push(" AND ")
-            .with(|statement| self.expiry.expired(statement, batch.cutoff))
+        self.within(statement, batch.path, &batch.stretch).push(" AND ").with(|statement| self.judge(statement, batch))
+    }
+
+    fn judge(&self, statement: Statement, batch: &Batch<'_>) -> Statement {
+        match batch.path {
+            Path::Key(_) => self.expiry.expired_beside_key(statement, batch.cutoff),
+            Path::Blocks | Path::Expiry => self.expiry.expired(statement, batch.cutoff),
+        }
     }
 
     fn returning(&self, statement: Statement) -> Statement {

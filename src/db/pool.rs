@@ -6,7 +6,8 @@ use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{
-    AssertSqlSafe, Connection as _, Executor as _, MySqlConnection, MySqlPool, PgConnection, PgPool, SqlitePool,
+    AssertSqlSafe, Connection as _, Executor as _, MySqlConnection, MySqlPool, PgConnection, PgPool, Row as _,
+    SqlitePool,
 };
 
 use super::transaction::Inner;
@@ -61,6 +62,20 @@ impl Pool {
         with_driver!(Pool, self, pool => pool.execute(sql).await.map(drop))
     }
 
+    /// Copies `SQLite`'s write-ahead log back, as far as nobody is in the way, and returns how many pages it holds. With
+    /// `RESTART` the log begins anew, unless somebody else is writing or reading in it: nobody is waited for, because
+    /// meanwhile all others would have to wait.
+    pub(super) async fn checkpoint(&self, mode: &str) -> Result<i64, sqlx::Error> {
+        let Self::Sqlite(pool) = self else { return Ok(0) };
+        let mut connection = pool.acquire().await?;
+        let patience: i64 = sqlx::query_scalar("PRAGMA busy_timeout").fetch_one(&mut *connection).await?;
+        connection.execute("PRAGMA busy_timeout = 0").await?;
+        let sql = AssertSqlSafe(format!("PRAGMA wal_checkpoint({mode})"));
+        let pages = sqlx::query(sql).fetch_one(&mut *connection).await?.try_get(1);
+        connection.execute(AssertSqlSafe(format!("PRAGMA busy_timeout = {patience}"))).await?;
+        pages
+    }
+
     pub(super) async fn close(&self) {
         with_driver!(Pool, self, pool => pool.close().await);
     }
@@ -81,7 +96,8 @@ impl Pool {
             ConnectOptions::Postgres(to) => Self::Postgres(options!(PgPoolOptions).connect_lazy_with(to.clone())),
             ConnectOptions::Sqlite(to) => {
                 let to = to.clone().pragma("wal_autocheckpoint", CHECKPOINT_AFTER);
-                Self::Sqlite(options!(SqlitePoolOptions).connect_lazy_with(to))
+                // One works; the other stays in the write-ahead log. Each has a cache of its own (2 MB).
+                Self::Sqlite(options!(SqlitePoolOptions).max_connections(2).connect_lazy_with(to))
             }
             ConnectOptions::MySql(to) => {
                 let session = mysql_session(settings);

@@ -16,6 +16,7 @@ use crate::clock::Stopwatch;
 use crate::db::batch_sql::Batch;
 use crate::db::children;
 use crate::db::sweep_sql::{Path, Position};
+use crate::db::write_ahead_log::LogKeeper;
 use crate::db::{DbError, Engine, Purpose, Row, Transaction, Trouble};
 use crate::report::{StoppedBy, Throttle};
 
@@ -75,6 +76,8 @@ struct Worker<'a> {
     plan: &'a Plan,
     part: &'a Part,
     archive: Option<&'a Arc<Mutex<Archive>>>,
+    /// There is one worker on SQLite.
+    log: Option<LogKeeper>,
     pace: Pace,
     /// The pause that is due before the next batch: there is none after the last.
     due: Pause,
@@ -101,6 +104,7 @@ impl<'a> Worker<'a> {
             (Some(_), Path::Key(_) | Path::Expiry) => MOST_ARCHIVED.1,
         };
         let pace = Pace::new(&run.spec.limits, workers, first, largest);
+        let pace = if run.database.engine() == Engine::Sqlite { pace.taking_turns() } else { pace };
         // On SQLite a lock is never on a row; on MySQL it takes a key to name the others.
         let may_skip = match run.database.engine() {
             Engine::Postgres => true,
@@ -108,10 +112,31 @@ impl<'a> Worker<'a> {
             Engine::Sqlite => false,
         };
         let (trying, due) = (Trying::default(), Pause::default());
-        Self { run, plan, part, archive, pace, due, trying, skip_locked: false, may_skip, left_locked: false }
+        Self {
+            run,
+            plan,
+            part,
+            archive,
+            log: None,
+            pace,
+            due,
+            trying,
+            skip_locked: false,
+            may_skip,
+            left_locked: false,
+        }
     }
 
     async fn work(mut self, regions: &Regions) -> Result<Option<StoppedBy>, Error> {
+        self.log = retry::retry(self.run.stop, || LogKeeper::start(&self.run.database)).await?;
+        let stopped_by = self.walk_through(regions).await;
+        if let Some(log) = self.log.take() {
+            self.log_kept(log.end().await);
+        }
+        stopped_by
+    }
+
+    async fn walk_through(&mut self, regions: &Regions) -> Result<Option<StoppedBy>, Error> {
         while let Some(region) = regions.take() {
             let walk = Walk::through(&self.run.database, self.plan, self.part, region);
             if let Some(reason) = self.walk(walk).await? {
@@ -147,6 +172,10 @@ impl<'a> Worker<'a> {
                 Ok((deleted, took)) => {
                     self.left_locked |= self.skip_locked && self.has_left(&step).await?;
                     self.done(&step, deleted, took, watch.elapsed());
+                    if let Some(log) = &mut self.log {
+                        let kept = log.after_batch().await;
+                        self.log_kept(kept);
+                    }
                     walk.advance(step, deleted);
                     // The last batch may have left rows of its stretch.
                     if self.run.rows_left() == Some(0) {
@@ -163,6 +192,13 @@ impl<'a> Worker<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the write-ahead log is copied back is only a matter of speed: what is really wrong stops the next batch too.
+    fn log_kept(&self, kept: Result<(), DbError>) {
+        if let Err(error) = kept {
+            debug!(job = %self.run.spec.job, runId = %self.run.id, "the write-ahead log was not copied back: {error}");
+        }
     }
 
     /// How many blocks or rows the next batch covers.

@@ -26,6 +26,8 @@ pub struct Pace {
     target: Duration,
     nice: f64,
     rows_per_second: Option<u64>,
+    /// Whether others can write only between two batches (`SQLite`).
+    takes_turns: bool,
     size: u64,
     largest: u64,
     /// What a batch costs whatever its size: its round trips and its commit.
@@ -43,11 +45,18 @@ impl Pace {
             target: limits.batch_target,
             nice: limits.nice,
             rows_per_second: limits.max_rows_per_second.map(|rate| (rate / workers.max(1)).max(1)),
+            takes_turns: false,
             size: first,
             largest,
             fixed: Duration::ZERO,
             measured: None,
         }
+    }
+
+    /// Leaves time between batches for others who wait for the lock on the whole database.
+    #[must_use]
+    pub fn taking_turns(self) -> Self {
+        Self { takes_turns: true, ..self }
     }
 
     /// The size of the next batch.
@@ -69,7 +78,7 @@ impl Pace {
         self.measure(units, took);
         self.resize(units, took);
         self.keep_to_rate(units, rows);
-        let nice = work.mul_f64(self.nice);
+        let nice = work.mul_f64(self.nice).max(if self.takes_turns { turn(took) } else { Duration::ZERO });
         let rate = self.rows_per_second.map_or(Duration::ZERO, |rate| time_for(rows, rate).saturating_sub(work));
         if rate > nice {
             Pause { time: rate, reason: Throttle::MaxRowsPerSecond }
@@ -127,6 +136,13 @@ impl Pace {
         let percent = percent as u64;
         self.size = (units.min(self.size) * percent).div_ceil(100).clamp(1, self.largest);
     }
+}
+
+/// Who finds an `SQLite` database locked asks again at intervals, which grow as in `sqliteDefaultBusyCallback`: this long
+/// after a batch of `took`, everybody who waited for it has asked once more.
+fn turn(took: Duration) -> Duration {
+    let longest = if took < Duration::from_millis(128) { 25 } else { 50 };
+    (took / 2).min(Duration::from_millis(longest))
 }
 
 fn time_for(rows: u64, per_second: u64) -> Duration {

@@ -10,8 +10,9 @@ use super::run::Run;
 use crate::clock::Stopwatch;
 use crate::db::DbError;
 
-/// Transient errors are waited out for this long.
+/// Transient errors are waited out for this long, and at least for this many times as long as a lock may take.
 const RETRY_FOR: Duration = Duration::from_mins(1);
+const RETRY_FOR_LOCKS: u32 = 20;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -36,7 +37,8 @@ impl Trying {
         if self.count == 0 {
             self.since = Stopwatch::start();
         }
-        if !error.is_transient() || self.since.elapsed() > RETRY_FOR {
+        let patience = RETRY_FOR.max(run.spec.limits.lock_timeout * RETRY_FOR_LOCKS);
+        if !error.is_transient() || self.since.elapsed() > patience {
             return Err(error);
         }
         let pause = self.pause;
