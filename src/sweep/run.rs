@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::plan::Plan;
 use super::probe::Probes;
@@ -102,6 +102,7 @@ impl Sweeper {
         match run.finish(&ended).await {
             Ok(report) => {
                 log(&report);
+                run.forget(&new.target, self.history).await;
                 Ok(Answer::Ran(report))
             }
             Err(error) => {
@@ -141,7 +142,9 @@ impl Sweeper {
         let looked = probes.look(database).await;
         probes.close().await;
         looked?;
-        Plan::choose(database, spec, target, cutoff).await
+        let plan = Plan::choose(database, spec, target, cutoff).await?;
+        guard::ahead(database, spec, plan.parts.iter().map(|part| &part.target), cutoff).await?;
+        Ok(plan)
     }
 
     /// The report of a run that could not be written to the ledger.
@@ -175,6 +178,16 @@ impl Run<'_> {
     async fn out_of_grace(&self, grace: Duration) {
         self.stop.cancelled().await;
         tokio::time::sleep(grace).await;
+    }
+
+    /// Deletes the job's old runs from the ledger. That they stay is no fault of this run.
+    async fn forget(&self, target: &str, history: Duration) {
+        let forget = self.ledger.forget(target, &self.spec.job, history);
+        match self.stop.run_until_cancelled(forget).await {
+            Some(Ok(rows)) if rows > 0 => debug!(job = %self.spec.job, rows, "old runs were deleted from the ledger"),
+            Some(Err(error)) => warn!(job = %self.spec.job, "old runs stay in the ledger: {error}"),
+            Some(Ok(_)) | None => {}
+        }
     }
 
     /// Ends the run in the ledger, with its audit row; where that one cannot be written, without it.
