@@ -95,7 +95,7 @@ fn clocks_that_are_apart_stop_a_run_and_where_they_may_the_earlier_one_counts() 
             let report = sweep_at(&shell.database, preset, at, MINUTE);
             let error = report.error.unwrap_or_default();
             assert_eq!((report.outcome, report.deleted_count), (Some(Outcome::Failed), 0), "{error}");
-            assert_says(&error, &["schedule.max_clock_skew", "10800 s apart", "(1m)", &at.to_rfc3339()[..15]]);
+            assert_says(&error, &["schedule.max_clock_skew", " s apart and more", "(1m)", &at.to_rfc3339()[..15]]);
             assert_eq!(left(&shell, engine, "Session").len(), 5);
         }
         // `late` expired an hour ago: for a host that is behind, it has not.
@@ -226,7 +226,10 @@ fn a_zone_that_the_job_has_wrong_is_refused_by_the_longest_life() {
             shell.job(&keys);
             let refused = shell.expect(1, &["clean"]).stderr;
             let read_as = format!("{encoding} ({said})");
-            assert_says(&refused, &["longer than `max_age` (30d)", &read_as, "set `writer_timezone`", "max_age = \"7"]);
+            assert_says(
+                &refused,
+                &["longer than `max_age` (30days)", &read_as, "set `writer_timezone`", "max_age = \"7"],
+            );
             assert_eq!(tokens(&shell, engine).len(), 3, "{engine:?} {said}");
             shell.expect(1, &["clean", "--dry-run"]);
             assert_says(&shell.expect(1, &["check"]).stdout, &["max_age"]);
@@ -346,41 +349,44 @@ fn values_of_another_type_are_left_where_they_are() {
     }
 }
 
+/// Among other rows and alone. A time in the year 1970 is no way to say so, but what a wrong unit reads as: it is left too.
 #[test]
 fn every_way_to_say_never_is_left() {
-    let number = ["NULL", "0", "-1", "1", "253402300799", "9223372036854775807"];
-    let dates = ["NULL", "'1970-01-01 00:00:00'", "'1970-06-01 00:00:00'", "'9999-12-31 23:59:59'"];
-    let postgres = ["'infinity'", "'-infinity'", "'0001-01-01'"];
-    let mysql = ["'0000-00-00 00:00:00'", "'1000-01-01 00:00:00'"];
-    let sqlite = ["''", "'never'", "'0000-00-00'", "0", "x''"];
+    let numbers = ["NULL", "0", "-1", "253402300799", "9223372036854775807"];
+    let dates = ["NULL", "'1970-01-01 00:00:00'", "'9999-12-31 23:59:59'"];
     for engine in Engine::all() {
         let (kind, encoding) = naive(engine);
         let own: &[&str] = match engine {
-            Engine::Postgres => &postgres,
-            Engine::MySql => &mysql,
-            Engine::Sqlite => &sqlite,
+            Engine::Postgres => &["'infinity'", "'-infinity'", "'0001-01-01'"],
+            Engine::MySql => &["'0000-00-00 00:00:00'", "'1000-01-01 00:00:00'"],
+            Engine::Sqlite => &["''", "'never'", "'0000-00-00'"],
         };
         let dates = [&dates[..], own].concat();
         let naive = format!("encoding = \"{encoding}\"\nwriter_timezone = \"America/New_York\"");
         let epoch = "encoding = \"epoch-seconds\"".to_owned();
-        let cases = [(kind, naive, &dates[..], "'2020-05-05 05:05:05'"), ("bigint", epoch, &number[..], "1600000000")];
-        for (kind, keys, never, old) in cases {
+        let live = now() + TimeDelta::hours(20);
+        let cases = [
+            (kind, naive, dates, "'1970-06-01'", "'2020-05-05 05:05:05'", wall("America/New_York", 20)),
+            ("bigint", epoch, numbers.to_vec(), "1000000", "1600000000", live.timestamp().to_string()),
+        ];
+        for (kind, keys, never, odd, old, live) in cases {
             let Some(shell) = Shell::fresh(engine) else { continue };
-            let names: Vec<_> = (0..never.len()).map(|row| format!("never{row}")).collect();
-            let mut rows: Vec<_> =
-                names.iter().map(String::as_str).zip(never.iter().map(|at| (*at).to_owned())).collect();
-            let olds: Vec<_> = (0..never.len() * 2).map(|row| format!("old{row}")).collect();
-            rows.extend(olds.iter().map(|name| (name.as_str(), old.to_owned())));
+            let many = (0..10).flat_map(|row| [(format!("old{row}"), old), (format!("live{row}"), live.as_str())]);
+            let never = never.iter().enumerate().map(|(row, at)| (format!("never{row}"), *at));
+            let rows: Vec<_> = never.clone().chain([("odd".to_owned(), odd)]).chain(many).collect();
+            let rows: Vec<_> = rows.iter().map(|(name, at)| (name.as_str(), (*at).to_owned())).collect();
             let session = shell.database.session();
             if engine == Engine::MySql {
                 session.execute("SET sql_mode = ''");
             }
             session.execute(&table(engine, kind, &rows));
-            for more in ["", "\nmax_age = \"1d\""] {
-                shell.job(&layout(&format!("{keys}{more}")));
-                shell.expect(0, &["clean", "--stats"]);
-                assert_eq!(tokens(&shell, engine), names, "{engine:?} {keys}");
-            }
+            shell.job(&layout(&format!("{keys}\nmax_age = \"1d\"")));
+            shell.expect(0, &["clean", "--stats"]);
+            assert_eq!(tokens(&shell, engine).len(), rows.len() - 10, "{engine:?} {keys}");
+            let token = quoted(engine, "sessionToken");
+            session.execute(&format!("DELETE FROM s WHERE {token} LIKE 'live%' OR {token} = 'odd'"));
+            shell.expect(0, &["clean", "--stats"]);
+            assert_eq!(tokens(&shell, engine).len(), never.count(), "{engine:?} {keys}");
         }
     }
 }
@@ -469,7 +475,8 @@ fn looking_ahead_reads_little_of_a_large_table() {
     let tables = "CREATE SCHEMA app; CREATE TABLE app.\"Session\" (\"sessionToken\" text PRIMARY KEY, \"userId\" text, expires timestamp)";
     let Some(shell) = Shell::with(Engine::Postgres, tables) else { return };
     shell.database.execute(&format!("SET search_path = app; {}", insert(Engine::Postgres, "live", 200_000, 60)));
-    shell.database.execute("CREATE INDEX by_expiry ON app.\"Session\" (expires); VACUUM ANALYZE app.\"Session\"");
+    shell.database.execute("CREATE INDEX by_expiry ON app.\"Session\" (expires)");
+    shell.database.execute("VACUUM ANALYZE app.\"Session\"");
     let mut target = crate::sql_text::target(sweepd::db::Engine::Postgres, Encoding::Timestamp(Zone::utc()));
     let blocks = |target: &Target| {
         let (sql, params) = target.ahead(now() - TimeDelta::days(1), instant("2130-01-01T00:00:00Z"), 10).into_parts();
@@ -486,7 +493,7 @@ fn looking_ahead_reads_little_of_a_large_table() {
     };
     let all =
         shell.database.count("SELECT pg_relation_size('app.\"Session\"') / current_setting('block_size')::bigint");
-    assert!(all > 1500, "{all}");
+    assert!(all > 1000, "{all}");
     let (read, plan) = blocks(&target);
     assert!(plan.contains("Sample Scan") && (100..500).contains(&read), "{read}: {plan}");
     target.table.indexes =

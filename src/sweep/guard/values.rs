@@ -64,10 +64,10 @@ fn date(millis: i64) -> String {
     DateTime::from_timestamp_millis(millis).map_or_else(|| "no date at all".to_owned(), rfc3339)
 }
 
-/// 0, and what lies more than a century ahead, is a way to write "never": such rows are not deleted anyway. But not
-/// where it would be a date if it were read as milliseconds in place of seconds: then the unit is wrong.
+/// What lies before 1970, 0, and what lies more than a century ahead are ways to write "never": such rows are not deleted
+/// anyway. But not what would be a date if it were read as milliseconds in place of seconds: then the unit is wrong.
 fn is_never(millis: i64) -> bool {
-    millis == 0 || (year(millis) >= CENTURY_AHEAD && !is_plausible(millis / 1000))
+    millis <= 0 || (year(millis) >= CENTURY_AHEAD && !is_plausible(millis / 1000))
 }
 
 fn is_plausible(millis: i64) -> bool {
