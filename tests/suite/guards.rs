@@ -5,29 +5,34 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sweepd::clock::Clock;
+use sweepd::clock::{Clock, Stopwatch};
 use sweepd::config::{Config, Environment};
 use sweepd::db::sweep_sql::Target;
-use sweepd::db::{Encoding, Index, Param};
+use sweepd::db::{Database, Encoding, Index, Param};
 use sweepd::report::{Outcome, Report, Trigger};
-use sweepd::sweep::{Answer, Progress, Request};
+use sweepd::sweep::{Answer, Progress, Request, guard};
 use sweepd::zone::Zone;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::oneshot::{Shell, authjs, left, on_every_engine, quoted};
 use crate::servers::{Engine, PrivateServer, TestDatabase};
-use crate::stage::insert;
+use crate::stage::{Stage, insert};
 
 /// Clocks may be as far apart as a test pretends.
 const ANY: Duration = Duration::from_hours(100 * 365 * 24);
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// Runs a job as if it were `at` on this host.
-fn sweep_at(database: &TestDatabase, layout: &str, at: DateTime<Utc>, max_clock_skew: Duration) -> Report {
+/// The configuration of one job.
+fn configuration(database: &TestDatabase, layout: &str) -> Config {
     let text = format!("[jobs.sessions]\nschedule = \"manual\"\n{layout}\n");
     let environment: Environment = [("DATABASE_URL", database.url())].into_iter().collect();
-    let config = Config::from_text(Path::new("sweepd.toml"), &text, &environment).unwrap();
+    Config::from_text(Path::new("sweepd.toml"), &text, &environment).unwrap()
+}
+
+/// Runs a job as if it were `at` on this host.
+fn sweep_at(database: &TestDatabase, layout: &str, at: DateTime<Utc>, max_clock_skew: Duration) -> Report {
+    let config = configuration(database, layout);
     let mut job = config.jobs[0].clone();
     job.spec.max_clock_skew = max_clock_skew;
     let sweeper = sweepd::daemon::sweeper(&config, &job, &Clock::fixed(at));
@@ -472,6 +477,25 @@ fn hidden_rows_stop_a_user_and_not_one_who_sees_them_all() {
     assert_eq!((shell.json(0, &["clean"])["deletedCount"].as_u64(), rows()), (Some(2), 3), "its owner sees all rows");
 }
 
+/// Each partition has blocks and an index of its own.
+#[test]
+fn every_partition_is_looked_through() {
+    let tables = r#"
+        CREATE TABLE s ("sessionToken" text, e timestamp NOT NULL, part int NOT NULL) PARTITION BY LIST (part);
+        CREATE TABLE s_1 PARTITION OF s FOR VALUES IN (1); CREATE TABLE s_2 PARTITION OF s FOR VALUES IN (2);
+        INSERT INTO s SELECT 'old', now() - interval '2 days', 1 FROM generate_series(1, 100)"#;
+    let Some(shell) = Shell::with(Engine::Postgres, tables) else { return };
+    shell.database.execute(&format!("INSERT INTO s VALUES ('far', {}, 2)", wall("Asia/Tokyo", 24)));
+    for index in ["SELECT 1", "CREATE INDEX by_expiry ON s (e)"] {
+        shell.database.execute(index);
+        shell.job(&layout("encoding = \"timestamp\"\nwriter_timezone = \"UTC\"\nmax_age = \"1d\""));
+        assert_says(&shell.expect(1, &["clean"]).stderr, &["sessions in public.s_2 would live for longer"]);
+        assert_eq!(shell.database.count("SELECT count(*) FROM s"), 101);
+    }
+    shell.job(&layout("encoding = \"timestamp\"\nwriter_timezone = \"Asia/Tokyo\"\nmax_age = \"1d\""));
+    assert_eq!(shell.json(0, &["clean"])["deletedCount"], 100);
+}
+
 /// However large the table is, looking for what lies ahead reads the end of the index, or a bounded part of the table.
 #[test]
 fn looking_ahead_reads_little_of_a_large_table() {
@@ -503,4 +527,36 @@ fn looking_ahead_reads_little_of_a_large_table() {
         vec![Index { name: "by_expiry".into(), unique: false, primary: false, columns: vec!["expires".into()] }];
     let (read, plan) = blocks(&target);
     assert!(plan.contains("Backward") && (1..20).contains(&read), "{read}: {plan}");
+}
+
+/// The same by the clock, on every engine; the table has five million rows.
+#[test]
+fn looking_ahead_is_quick_on_a_table_of_millions() {
+    if std::env::var_os("SWEEPD_TEST_LONG").is_none() {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for engine in Engine::all() {
+        let Some(stage) = Stage::fresh(engine) else { continue };
+        stage.fill(4_000_000, 1_000_000);
+        for index in ["without an index", "with an index"] {
+            let config = configuration(stage.database(), "preset = \"authjs-prisma\"\nmax_age = \"1d\"");
+            let job = &config.jobs[0];
+            let settings = sweepd::daemon::sweeper(&config, job, &Clock::system()).database;
+            let took = runtime.block_on(async {
+                let database = Database::connect(&settings).await.unwrap();
+                let target = guard::target(&database, &job.spec).await.unwrap();
+                assert_eq!(target.is_indexed(), index == "with an index");
+                let watch = Stopwatch::start();
+                guard::ahead(&database, &job.spec, std::iter::once(&target), now()).await.unwrap();
+                watch.elapsed()
+            });
+            println!("{engine:?} {index}: {took:?}");
+            assert!(took < Duration::from_secs(2), "{engine:?} {index}: {took:?}");
+            let (table, expires) = (quoted(engine, "Session"), quoted(engine, "expires"));
+            if index == "without an index" {
+                stage.database().execute(&format!("CREATE INDEX by_expiry ON {table} ({expires})"));
+            }
+        }
+    }
 }
