@@ -48,6 +48,8 @@ pub struct Config {
     pub databases: BTreeMap<String, Database>,
     /// The jobs, in the order of their names.
     pub jobs: Vec<Job>,
+    /// Whether the only job is the built-in one, because none is configured.
+    pub built_in_job: bool,
     /// Audit rows.
     pub audit: audit::Settings,
     /// Logs.
@@ -137,7 +139,7 @@ impl Config {
     }
 
     fn read(layers: layers::Layers, environment: &Environment) -> Result<Self, Vec<error::Problem>> {
-        let file = layers.file.clone();
+        let (file, built_in_job) = (layers.file.clone(), layers.built_in_job);
         let (mut reader, values) = reader::Reader::new(layers);
         let mut root = reader.root(values);
         root.later(&["http"]);
@@ -151,6 +153,16 @@ impl Config {
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Self { file, databases: databases::ready(databases), jobs, audit, log, daemon, warnings, entries })
+        Ok(Self {
+            file,
+            databases: databases::ready(databases),
+            jobs,
+            built_in_job,
+            audit,
+            log,
+            daemon,
+            warnings,
+            entries,
+        })
     }
 }

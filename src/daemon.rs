@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
-use crate::config::{self, Config, Source, Watch};
+use crate::config::{self, Config, Source};
 use crate::db;
 use crate::job::Job;
 use crate::lifecycle::{Drained, Lifecycle};
@@ -66,7 +66,7 @@ pub async fn run(
 /// Watches the file in a task of its own, which is not interrupted while somebody writes it.
 fn watch(source: &Source, lifecycle: &Lifecycle) -> mpsc::Receiver<()> {
     let (sender, changes) = mpsc::channel(1);
-    let (mut watch, stop) = (Watch::on(source.file()), lifecycle.stop.clone());
+    let (mut watch, stop) = (source.watch(), lifecycle.stop.clone());
     lifecycle.tasks.spawn(async move {
         let follow = async {
             loop {
@@ -108,7 +108,8 @@ fn edited(source: &mut Source, before: &Config, clock: &Clock) -> Option<Config>
 fn lost(before: &Config, new: &Config) -> Option<String> {
     let kept = |job: &Job| new.jobs.iter().any(|other| other.spec.job == job.spec.job);
     let names: Vec<_> = before.jobs.iter().map(|job| job.spec.job.as_str()).collect();
-    (!before.jobs.iter().any(kept)).then(|| {
+    let built_in_instead = new.built_in_job && !before.built_in_job;
+    (built_in_instead || !before.jobs.iter().any(kept)).then(|| {
         format!("none of the jobs that there were ({}) is in it; if that is meant, restart sweepd", names.join(", "))
     })
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Config, ConfigErrors, Environment, layers};
+use super::{Config, ConfigErrors, Environment, Watch, layers};
 
 /// The place of a configuration: the same file at each load.
 #[derive(Debug)]
@@ -38,10 +38,10 @@ impl Source {
         config
     }
 
-    /// The file; none while there is only the environment.
+    /// Watches the file from now on: what has happened to it since it was loaded counts too.
     #[must_use]
-    pub fn file(&self) -> Option<&Path> {
-        self.file.as_deref()
+    pub fn watch(&self) -> Watch {
+        Watch::on(self.file.as_deref(), self.loaded.clone())
     }
 
     /// Whether the file says something else than when it was loaded last.

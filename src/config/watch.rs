@@ -31,9 +31,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins to watch `file`; without one, nothing ever happens.
-    #[must_use]
-    pub fn on(file: Option<&Path>) -> Self {
+    /// Begins to watch `file`, whose text was `seen` last; without a file, nothing ever happens.
+    pub(super) fn on(file: Option<&Path>, seen: Option<String>) -> Self {
         let (sender, events) = mpsc::channel(1);
         let watcher = file.and_then(|file| {
             let failed = |error: &notify::Error| {
@@ -41,24 +40,24 @@ impl Watch {
             };
             watcher(file, sender).inspect_err(failed).ok()
         });
-        Self { file: file.map(Path::to_owned), seen: file.and_then(read), events, _watcher: watcher }
+        Self { file: file.map(Path::to_owned), seen, events, _watcher: watcher }
     }
 
     /// Returns when the file has changed, and whoever changed it seems to have finished.
     pub async fn changed(&mut self) {
         let Some(file) = self.file.clone() else { return std::future::pending().await };
         loop {
+            if read(&file) != self.seen {
+                let _ = tokio::time::timeout(LONGEST, settled(&file)).await;
+                self.seen = read(&file);
+                return;
+            }
             let event = async {
                 if self.events.recv().await.is_none() {
                     std::future::pending().await
                 }
             };
             let _ = tokio::time::timeout(LOOK, event).await;
-            if read(&file) != self.seen {
-                let _ = tokio::time::timeout(LONGEST, settled(&file)).await;
-                self.seen = read(&file);
-                return;
-            }
         }
     }
 }

@@ -11,7 +11,7 @@ use sweepd::report::Trigger;
 
 use crate::process::Process;
 use crate::servers::Engine;
-use crate::stage::{LIMIT, Stage};
+use crate::stage::{LIMIT, Stage, wait};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().expect("an instant")
@@ -129,11 +129,12 @@ fn what_passed_while_nobody_was_there_runs_once() {
         arm_yesterday(&stage, &schedule);
         // Two at once: one of them catches up.
         let mut daemons = [stage.daemon(&schedule, "", ""), stage.daemon(&schedule, "", "")];
-        stage.wait_until_swept(&mut daemons[0]);
         for daemon in &mut daemons {
             daemon.wait_for_output("is ready", LIMIT);
         }
-        let runs = stage.wait_for_runs(&mut daemons[0], |runs| runs.iter().all(|run| run.state == "completed"));
+        wait(&mut daemons[0], "nobody catches up", || stage.sessions() == (5, 0));
+        wait(&mut daemons[0], "the run does not end", || stage.runs().iter().all(|run| run.state == "completed"));
+        let runs = stage.runs();
         daemons.iter_mut().for_each(stop);
         let minute = instant.timestamp() - instant.timestamp() % 60;
         assert_eq!(runs.len(), 1, "{runs:?}");
