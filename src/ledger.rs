@@ -54,6 +54,15 @@ pub enum Found {
     Dead(Box<Report>),
 }
 
+/// What the ledger knows of a job's schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Armed {
+    /// Since when the job has the schedule that it has.
+    pub since: DateTime<Utc>,
+    /// The newest instant that was answered, by a run or by being skipped.
+    pub answered: Option<DateTime<Utc>>,
+}
+
 impl Ledger {
     /// The ledger of `database`; `audit` also gets a row when a run ends.
     #[must_use]
@@ -91,6 +100,22 @@ impl Ledger {
     /// Those of the database.
     pub async fn skip(&self, run: &NewRun) -> Result<bool, DbError> {
         Ok(self.database.write(ledger_sql::skip(self.database.engine(), run)).await? == 1)
+    }
+
+    /// Remembers from `now` on that a job has this schedule, unless that is known already.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn arm(&self, target: &str, job: &str, schedule: &str, now: DateTime<Utc>) -> Result<Armed, DbError> {
+        let engine = self.database.engine();
+        let mut transaction = self.database.begin(Purpose::Write).await?;
+        transaction.execute(ledger_sql::arm(engine, target, job, schedule, now)).await?;
+        let rows = transaction.fetch(ledger_sql::armed(engine, target, job)).await?;
+        transaction.commit().await?;
+        self.database.decode(|| {
+            let row = rows.first().ok_or_else(|| DecodeError::new("no row"))?;
+            Ok(Armed { since: parse(row.text(0)?)?, answered: parse_some(row.text(1)?)? })
+        })
     }
 
     /// Looks for a running run of a job, and closes it when it is dead.

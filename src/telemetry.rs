@@ -13,6 +13,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Lines that wait for the disk: room for them is set aside at once.
@@ -92,9 +93,17 @@ pub struct LogError {
 
 /// Keeps the log files open; dropping it writes out what is buffered, so it has to be dropped last.
 #[must_use]
-#[derive(Debug)]
 pub struct Guard {
+    /// One for each place that is written to.
+    levels: Vec<Box<dyn Fn(Level) + Send + Sync>>,
     _files: Option<WorkerGuard>,
+}
+
+impl Guard {
+    /// Writes what is at least as important as `level` from now on.
+    pub fn set_level(&self, level: Level) {
+        self.levels.iter().for_each(|set| set(level));
+    }
 }
 
 /// Starts to log, to standard error and, where a directory is configured, to files. `console` is the least important
@@ -103,10 +112,12 @@ pub struct Guard {
 /// # Errors
 /// When the directory cannot be written to.
 pub fn start(settings: &Settings, console: Option<Level>) -> Result<Guard, LogError> {
+    let mut levels = Vec::new();
     let (files, guard) = match &settings.directory {
         Some(directory) => {
             let (writer, guard) = files(settings, directory)?;
-            (Some(layer(settings.format, writer, false).with_filter(filter(settings.level))), Some(guard))
+            let filter = changeable(filter(settings.level), &mut levels);
+            (Some(layer(settings.format, writer, false).with_filter(filter)), Some(guard))
         }
         None => (None, None),
     };
@@ -116,10 +127,22 @@ pub fn start(settings: &Settings, console: Option<Level>) -> Result<Guard, LogEr
         Some(level) => filter(level),
         None => filter(settings.level),
     };
+    let filter = changeable(filter, &mut levels);
     let console = layer(settings.format, std::io::stderr, colours).with_filter(filter);
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry().with(console).with(files).try_init();
-    Ok(Guard { _files: guard })
+    Ok(Guard { levels, _files: guard })
+}
+
+/// A filter that can be set anew while the program runs.
+fn changeable<S: 'static>(
+    filter: Targets,
+    levels: &mut Vec<Box<dyn Fn(Level) + Send + Sync>>,
+) -> reload::Layer<Targets, S> {
+    let (filter, handle) = reload::Layer::new(filter);
+    // It fails when the subscriber is gone, and then nobody is there to see.
+    levels.push(Box::new(move |level| drop(handle.reload(self::filter(level)))));
+    filter
 }
 
 /// Tries whether the log files could be written, and writes nothing.

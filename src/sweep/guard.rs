@@ -2,7 +2,10 @@
 
 mod values;
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
+use tracing::warn;
 
 use super::{Error, Spec};
 use crate::clock::Clock;
@@ -112,7 +115,22 @@ pub async fn cutoff(database: &Database, spec: &Spec, clock: &Clock) -> Result<D
             humantime::format_duration(spec.max_clock_skew),
         )));
     }
-    Ok(before.min(theirs) - spec.keep)
+    Ok(before.min(theirs).min(unmoved(spec, clock)) - spec.keep)
+}
+
+/// Where database and host share a machine, both clocks are wrong together when somebody sets that machine's forward by
+/// mistake: then the time that has really passed tells what has expired.
+fn unmoved(spec: &Spec, clock: &Clock) -> DateTime<Utc> {
+    let steady = clock.steady();
+    let ahead = (clock.now() - steady).to_std().unwrap_or_default();
+    if ahead > spec.max_clock_skew {
+        warn!(
+            job = %spec.job,
+            "this host's clock was set forward by {} since sweepd started; what expires in that time is kept; if the clock is right now, restart sweepd",
+            humantime::format_duration(Duration::from_secs(ahead.as_secs()))
+        );
+    }
+    steady
 }
 
 async fn server_clock(database: &Database) -> Result<Option<DateTime<Utc>>, Error> {

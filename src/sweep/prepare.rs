@@ -11,7 +11,7 @@ use crate::audit::AuditLog;
 use crate::clock::Stopwatch;
 use crate::db::ledger_sql::NewRun;
 use crate::db::{Database, Trouble, migrate};
-use crate::ledger::{Found, Ledger};
+use crate::ledger::{Armed, Found, Ledger};
 use crate::report::{RunId, Trigger};
 
 impl Sweeper {
@@ -25,6 +25,18 @@ impl Sweeper {
         let skipped = ledger.skip(&self.new_run(&database, spec, request, RunId::new(self.clock.now()))).await;
         database.close().await;
         Ok(skipped?)
+    }
+
+    /// Remembers which schedule a job has from now on, and says what is known of it.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn arm(&self, spec: &Spec, schedule: &str) -> Result<Armed, Error> {
+        let (database, ledger) = self.prepare(spec).await?;
+        let target = database.qualify(&spec.layout.table).to_string();
+        let armed = ledger.arm(&target, &spec.job, schedule, self.clock.now()).await;
+        database.close().await;
+        Ok(armed?)
     }
 
     /// Looks for a running run of a job, and closes it when it is dead.

@@ -143,7 +143,7 @@ impl Sweeper {
         probes.close().await;
         looked?;
         let plan = Plan::choose(database, spec, target, cutoff).await?;
-        guard::ahead(database, spec, plan.parts.iter().map(|part| &part.target), cutoff).await?;
+        guard::ahead(database, spec, plan.parts.iter().map(|part| &part.target), self.clock.now()).await?;
         Ok(plan)
     }
 

@@ -139,21 +139,18 @@ fn without_the_privilege_a_run_goes_on_and_says_so_once() {
         let Some(shell) = Shell::with(engine, &authjs(engine, "Session")) else { continue };
         shell.expect(0, &["migrate"]);
         let user = format!("{}_sweeper", shell.database.name());
-        let (run, table) = (Ledger { shell: &shell, engine, next: 1 }.table(), quoted(engine, "Session"));
-        let (create, who, migration) = match engine {
+        let table = quoted(engine, "Session");
+        let (create, who, own) = match engine {
             Engine::Postgres => (
                 format!("CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}'; GRANT USAGE ON SCHEMA sweepd TO {user}"),
                 user.clone(),
-                "sweepd.migration",
+                "sweepd.",
             ),
-            _ => (
-                format!("CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'"),
-                format!("{user}@'%'"),
-                "sweepd_migration",
-            ),
+            _ => (format!("CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'"), format!("{user}@'%'"), "sweepd_"),
         };
         shell.database.admin().execute(&format!(
-            "{create}; GRANT SELECT, DELETE ON {table} TO {who}; GRANT SELECT, INSERT, UPDATE ON {run} TO {who}; GRANT SELECT ON {migration} TO {who}"
+            "{create}; GRANT SELECT, DELETE ON {table} TO {who}; GRANT SELECT ON {own}migration TO {who};
+             GRANT SELECT, INSERT, UPDATE ON {own}run TO {who}; GRANT SELECT, INSERT, UPDATE ON {own}armed TO {who}"
         ));
         let url = shell.database.url_as(&user, PASSWORD);
         let shell = shell.connect_as(url);

@@ -5,6 +5,8 @@
 
 mod archive;
 mod brakes;
+mod catch_up;
+mod clock_steps;
 mod config_cases;
 mod daemon;
 mod databases;
@@ -21,6 +23,7 @@ mod prisma_e2e;
 mod privileges;
 mod process;
 mod readme;
+mod reload;
 mod schedule_cases;
 mod schedule_properties;
 mod servers;

@@ -108,14 +108,13 @@ pub async fn ahead(
     database: &Database,
     spec: &Spec,
     targets: impl Iterator<Item = &Target>,
-    cutoff: DateTime<Utc>,
+    now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let (longest, enough) = match (spec.max_age, spec.layout.mode) {
         (Some(max_age), _) => (max_age, 1),
         (None, Mode::LastSeen(lifetime)) => (lifetime, SEVERAL),
         (None, Mode::Expires) => return Ok(()),
     };
-    let now = cutoff + spec.keep;
     let latest = now + longest + spec.max_clock_skew.max(LEAST_SLACK);
     let mut ahead = Vec::new();
     for target in targets {
