@@ -112,6 +112,10 @@ impl Worker {
                     crate::sweep::log(&report);
                     return Some(Request { trigger: Trigger::Takeover, scheduled_for: None });
                 }
+                Ok(Found::Left(run)) => {
+                    info!(job = %self.spec.job, runId = %run, "nobody has gone on with a run that was found dead");
+                    return Some(Request { trigger: Trigger::Takeover, scheduled_for: None });
+                }
                 Err(error) if error.is_transient() => {
                     warn!(job = %self.spec.job, "{error}; looking again in {} s", pause.as_secs());
                 }
