@@ -54,7 +54,7 @@ impl Watch {
             }
             let event = async {
                 if self.events.recv().await.is_none() {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             };
             let _ = tokio::time::timeout(LOOK, event).await;

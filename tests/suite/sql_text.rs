@@ -122,6 +122,7 @@ fn ledger(text: &mut String, engine: Engine) {
         ("finish", ledger_sql::finish(engine, id, &ending)),
         ("interrupt", ledger_sql::interrupt(engine, id, stale)),
         ("by instant", ledger_sql::by_instant(engine, "app.Session", "sessions", at())),
+        ("newest", ledger_sql::newest(engine, "app.Session", "sessions")),
         ("history", ledger_sql::history(engine, 20)),
     ];
     for (name, statement) in statements {
