@@ -196,6 +196,10 @@ impl Worker {
                     crate::sweep::log(&report);
                     return Some(Event::Request(Request { trigger: Trigger::Takeover, scheduled_for: None }));
                 }
+                Ok(Found::Left(run)) => {
+                    info!(job = %job.spec.job, runId = %run, "nobody has gone on with a run that was found dead");
+                    return Some(Event::Request(Request { trigger: Trigger::Takeover, scheduled_for: None }));
+                }
                 Err(error) => pause = later(&job.spec, &error, pause)?,
             }
             if let Some(event) = self.event_within(pause).await {

@@ -52,6 +52,9 @@ pub enum Found {
     Alive,
     /// One was dead, and was closed.
     Dead(Box<Report>),
+    /// None is running, and nobody has gone on with the last one, which was closed as dead: the answer to that was lost,
+    /// or who did so has died since.
+    Left(RunId),
 }
 
 /// What the ledger knows of a job's schedule.
@@ -128,8 +131,16 @@ impl Ledger {
                 Ok(self.interrupt(run).await?.map_or(Found::Alive, |report| Found::Dead(Box::new(report))))
             }
             Some((_, false)) => Ok(Found::Alive),
-            None => Ok(Found::Nobody),
+            None => Ok(self.left(target, job).await?.map_or(Found::Nobody, Found::Left)),
         }
+    }
+
+    /// The newest run of a job, if it was found dead.
+    async fn left(&self, target: &str, job: &str) -> Result<Option<RunId>, DbError> {
+        let rows = self.database.read(ledger_sql::newest(self.database.engine(), target, job)).await?;
+        let newest = self.database.decode(|| rows.first().map(report).transpose())?;
+        let left = newest.filter(|newest| newest.outcome == Some(Outcome::Interrupted));
+        Ok(left.map(|left| left.run_id))
     }
 
     /// Records what a run was planned to do.

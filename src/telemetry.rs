@@ -1,7 +1,7 @@
 //! Logs: the console and rolling files, as text or JSON.
 
 use std::error::Error;
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use tracing::field::Field;
@@ -121,14 +121,14 @@ pub fn start(settings: &Settings, console: Option<Level>) -> Result<Guard, LogEr
         }
         None => (None, None),
     };
-    let colours = std::io::stderr().is_terminal();
+    let colours = io::stderr().is_terminal();
     let filter = match console {
         Some(level @ (Level::Error | Level::Warn)) => filter(level).with_target(RESULTS, LevelFilter::OFF),
         Some(level) => filter(level),
         None => filter(settings.level),
     };
     let filter = changeable(filter, &mut levels);
-    let console = layer(settings.format, std::io::stderr, colours).with_filter(filter);
+    let console = layer(settings.format, io::stderr, colours).with_filter(filter);
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry().with(console).with(files).try_init();
     Ok(Guard { levels, _files: guard })
@@ -155,7 +155,7 @@ pub fn rehearse(settings: &Settings) -> Result<(), LogError> {
     let written = rustix::fs::access(existing, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
     written.map_err(|error| LogError {
         directory: directory.display().to_string(),
-        reason: std::io::Error::from(error).to_string(),
+        reason: io::Error::from(error).to_string(),
     })
 }
 
@@ -201,7 +201,44 @@ fn files(settings: &Settings, directory: &Path) -> Result<(NonBlocking, WorkerGu
         .max_log_files(settings.max_files)
         .build(directory)
         .map_err(|reason| error(&reason))?;
+    let appender = Outspoken { inner: appender, directory: directory.to_owned(), failing: false };
     Ok(NonBlockingBuilder::default().lossy(false).buffered_lines_limit(BUFFERED_LINES).finish(appender))
+}
+
+/// Says on standard error when the log files cannot be written, and when they can be again: the thread that writes them
+/// drops the lines in silence. Not by logging, which would come back here.
+struct Outspoken<W> {
+    inner: W,
+    directory: PathBuf,
+    failing: bool,
+}
+
+impl<W> Outspoken<W> {
+    fn note(&mut self, failure: Option<&io::Error>) {
+        let directory = self.directory.display();
+        let said = match failure {
+            Some(_) if self.failing => return,
+            None if !self.failing => return,
+            Some(error) => {
+                format!("cannot write logs to {directory}: {error}; make room there, or change `log.directory`")
+            }
+            None => format!("logs are written to {directory} again; some lines are missing there"),
+        };
+        self.failing = failure.is_some();
+        let _ = writeln!(io::stderr(), "{said}");
+    }
+}
+
+impl<W: Write> Write for Outspoken<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(line);
+        self.note(written.as_ref().err());
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 impl Level {

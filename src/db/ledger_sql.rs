@@ -306,6 +306,17 @@ pub fn by_instant(engine: Engine, target: &str, job: &str, at: DateTime<Utc>) ->
         .with(|statement| instant(statement, Some(at)))
 }
 
+/// Selects the newest run of a job that was run, well or not.
+#[must_use]
+pub fn newest(engine: Engine, target: &str, job: &str) -> Statement {
+    select(engine)
+        .push(" WHERE target = ")
+        .bind(target)
+        .push(" AND job = ")
+        .bind(job)
+        .push(" AND state <> 'skipped' ORDER BY started_at DESC, id DESC LIMIT 1")
+}
+
 /// Selects the newest runs, newest first.
 #[must_use]
 pub fn history(engine: Engine, limit: u32) -> Statement {

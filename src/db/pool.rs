@@ -1,5 +1,6 @@
 //! The drivers' connection pools behind one face.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::mysql::MySqlPoolOptions;
@@ -17,6 +18,42 @@ use super::{ConnectOptions, Engine, Settings, with_driver};
 /// random places write the same pages again and again.
 const CHECKPOINT_AFTER: &str = "10000";
 
+/// The connections of a database, which all its clones share.
+#[derive(Debug, Clone)]
+pub(super) struct Connections {
+    settings: Arc<Settings>,
+    pool: Arc<Mutex<Pool>>,
+}
+
+impl Connections {
+    /// Opens none yet.
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self { settings: Arc::new(settings.clone()), pool: Arc::new(Mutex::new(Pool::new(settings))) }
+    }
+
+    pub(super) fn engine(&self) -> Engine {
+        self.settings.url.engine()
+    }
+
+    /// The pool of the moment.
+    pub(super) fn pool(&self) -> Pool {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Leaves a pool of which one connection is no good, so that all are made anew: the others lead to the same server,
+    /// which may be gone, or be the primary no longer. What still works in it goes on to its end. One that is half-open
+    /// would keep its place in the pool until TCP gives it up.
+    pub(super) fn renew(&self, left: &Pool) {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else has done so, or nothing is wanted any more.
+        if left.is_closed() {
+            return;
+        }
+        left.begin_to_close();
+        *pool = Pool::new(&self.settings);
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) enum Pool {
     Postgres(PgPool),
@@ -25,14 +62,6 @@ pub(super) enum Pool {
 }
 
 impl Pool {
-    pub(super) fn engine(&self) -> Engine {
-        match self {
-            Self::Postgres(_) => Engine::Postgres,
-            Self::MySql(_) => Engine::MySql,
-            Self::Sqlite(_) => Engine::Sqlite,
-        }
-    }
-
     pub(super) async fn begin(&self, sql: String) -> Result<Inner, sqlx::Error> {
         let begin = AssertSqlSafe(sql);
         match self {
@@ -80,8 +109,17 @@ impl Pool {
         with_driver!(Pool, self, pool => pool.close().await);
     }
 
+    /// Gives no more connections, and closes those that come back; waits for none.
+    fn begin_to_close(&self) {
+        with_driver!(Pool, self, pool => drop(pool.close()));
+    }
+
+    fn is_closed(&self) -> bool {
+        with_driver!(Pool, self, pool => pool.is_closed())
+    }
+
     /// Opens no connection yet, and starts no task: without life times there is nothing to watch over.
-    pub(super) fn new(settings: &Settings) -> Self {
+    fn new(settings: &Settings) -> Self {
         macro_rules! options {
             ($options:ty) => {
                 <$options>::new()
@@ -112,12 +150,14 @@ impl Pool {
 }
 
 /// READ COMMITTED takes no gap locks, so an application's inserts never wait for a sweep. A connection that is silent in
-/// the middle of a batch is ended by the server after a while, or its locks would stop everybody else.
+/// the middle of a batch is ended by the server after a while, or its locks would stop everybody else: by `MariaDB` as soon
+/// as a statement would be.
 fn mysql_session(settings: &Settings) -> String {
     let lock = settings.lock_timeout.as_secs().max(1);
-    let silent = settings.statement_timeout.as_secs() + 30;
+    let statement = settings.statement_timeout.as_secs().max(1);
+    let silent = statement + 30;
     format!(
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION innodb_lock_wait_timeout = {lock}, \
-         lock_wait_timeout = {lock}, wait_timeout = {silent}"
+         lock_wait_timeout = {lock}, wait_timeout = {silent} /*M!100300 , idle_transaction_timeout = {statement} */"
     )
 }

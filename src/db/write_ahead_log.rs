@@ -61,12 +61,12 @@ impl LogKeeper {
         if let Some(reader) = self.reader {
             reader.rollback().await?;
         }
-        let copied = self.database.pool.checkpoint("PASSIVE").await;
+        let copied = self.database.connections.pool().checkpoint("PASSIVE").await;
         copied.map(drop).map_err(|error| self.database.error(&error))
     }
 
     async fn checkpoint(&self, mode: &str) -> Result<i64, DbError> {
-        self.database.pool.checkpoint(mode).await.map_err(|error| self.database.error(&error))
+        self.database.connections.pool().checkpoint(mode).await.map_err(|error| self.database.error(&error))
     }
 }
 

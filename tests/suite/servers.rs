@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "a toolbox: not every tool is needed at all times")]
 
-mod server;
+pub mod server;
 mod session;
 
 use std::path::{Path, PathBuf};
@@ -137,6 +137,11 @@ impl TestDatabase {
 
     pub fn port(&self) -> u16 {
         self.server().port
+    }
+
+    /// The password of [`APP_USER`].
+    pub fn password(&self) -> &str {
+        &self.server().password
     }
 
     /// A connection as the application's user, for instance one that holds a lock or a snapshot.

@@ -127,6 +127,7 @@ fn ledger(text: &mut String, engine: Engine) {
         ("finish", ledger_sql::finish(engine, id, &ending)),
         ("interrupt", ledger_sql::interrupt(engine, id, stale)),
         ("by instant", ledger_sql::by_instant(engine, "app.Session", "sessions", at())),
+        ("newest", ledger_sql::newest(engine, "app.Session", "sessions")),
         ("history", ledger_sql::history(engine, 20)),
         ("any old", ledger_sql::any_old(engine, "app.Session", "sessions", history)),
         ("forget", ledger_sql::forget(engine, "app.Session", "sessions", history, 1000)),

@@ -216,7 +216,7 @@ impl Engine {
 
 /// A port outside the range from which the system takes ports for outgoing connections: a stopped server finds its
 /// own port free again. Processes start at different places, so that they seldom meet.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let start = std::process::id() * 61;
     (0..10_000)
@@ -227,7 +227,7 @@ fn free_port() -> u16 {
 }
 
 /// Database servers refuse to run as root: take an account that exists on every system, and give it the directory.
-fn as_unprivileged(command: &mut Command, directory: &Path) {
+pub fn as_unprivileged(command: &mut Command, directory: &Path) {
     let is_root = fs::metadata(directory).is_ok_and(|metadata| metadata.uid() == 0);
     if is_root {
         let (uid, gid) = unprivileged_account().expect("the account `nobody` in /etc/passwd");
