@@ -261,7 +261,7 @@ async fn check_connection_zone(database: &Database, target: &Target) -> Result<(
         return Ok(());
     }
     Err(Error::refused(format!(
-        "column {:?} of {} is a TIMESTAMP, which MySQL converts by the connection's time zone, and the server's default zone is {}, not UTC; look on a connection of the application, with `{}`: if that is UTC, or whatever zone the application's own times are in, confirm it with `encoding = \"timestamptz\"` in the job",
+        "column {:?} of {} is a TIMESTAMP, which MySQL converts by the connection's time zone, and the server's default zone is {}, not UTC; look on a connection of the application, with `{}`: if that is the zone in which the application writes its times (UTC for most), confirm it with `encoding = \"timestamptz\"` in the job",
         target.expiry.column,
         target.table.name,
         zone.unwrap_or_default(),
