@@ -196,9 +196,9 @@ fn many_edits_end_with_the_last_good_one() {
     };
     for number in 0..200 {
         if number % 3 == 0 {
-            replace(&file, &versions(number))
+            replace(&file, &versions(number));
         } else {
-            fs::write(&file, versions(number)).expect("written")
+            fs::write(&file, versions(number)).expect("written");
         }
         std::thread::sleep(Duration::from_millis(u64::try_from(number % 7).expect("small") * 5));
     }

@@ -105,7 +105,10 @@ impl Stage {
             "[database]\nurl = {url}\n[jobs.sessions]\nschedule = \"{schedule}\"\npreset = \"authjs-prisma\"\n\
              [jobs.sessions.limits]\n{limits}\n{rest}\n"
         );
-        fs::write(&path, text).expect("a configuration file");
+        // In one step: a daemon that runs already may be reading it.
+        let new = self.directory().join("sweepd.toml.new");
+        fs::write(&new, text).expect("a configuration file");
+        fs::rename(new, &path).expect("it takes its place");
         path
     }
 
