@@ -75,6 +75,12 @@ impl Stage {
         Self { url, ..self }
     }
 
+    /// The same, with parameters in the URL.
+    pub fn with_parameters(self, parameters: &str) -> Self {
+        let url = format!("{}?{parameters}", self.url);
+        self.reached_by(url)
+    }
+
     pub fn database(&self) -> &TestDatabase {
         &self.database
     }
