@@ -22,6 +22,7 @@ mod schedule_cases;
 mod schedule_properties;
 mod servers;
 mod sql_text;
+mod sqlite;
 mod stage;
 mod timer;
 mod trouble;
