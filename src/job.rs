@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::ledger::{Armed, Found};
-use crate::report::{Trigger, rfc3339};
+use crate::report::{Outcome, Trigger, rfc3339};
 use crate::schedule::Schedule;
 use crate::sweep::{Answer, Error, Progress, Request, Spec, Sweeper};
 
@@ -279,6 +279,8 @@ impl Worker {
                 Next::WatchOver
             }
             Some(Answer::Unfinished(_)) => Next::WatchOver,
+            // It was declared dead, and who goes on in its place may die as well.
+            Some(Answer::Ran(report)) if report.outcome == Some(Outcome::Interrupted) => Next::WatchOver,
             Some(Answer::Ran(_)) | None => Next::Wait,
         }
     }
