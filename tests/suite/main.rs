@@ -9,6 +9,7 @@ mod config_cases;
 mod daemon;
 mod demo;
 mod engine;
+mod faults;
 mod house_rules;
 mod layouts;
 mod logs;
