@@ -236,9 +236,8 @@ impl Database {
     fn begin_sql(&self, purpose: Purpose) -> String {
         let (lock, statement) = (self.timeouts.0.as_millis(), self.timeouts.1.as_millis());
         // A process that stands still in the middle of a transaction holds what others need, its run's row first of all.
-        let locks = format!(
-            "SET LOCAL lock_timeout = {lock}; SET LOCAL idle_in_transaction_session_timeout = {statement}"
-        );
+        let locks =
+            format!("SET LOCAL lock_timeout = {lock}; SET LOCAL idle_in_transaction_session_timeout = {statement}");
         let times = format!("{locks}; SET LOCAL statement_timeout = {statement}");
         match (self.engine(), purpose) {
             (Engine::Postgres, Purpose::Read) => format!("BEGIN READ ONLY; {times}"),
@@ -268,9 +267,7 @@ impl Database {
             version if version.text.is_empty() => String::new(),
             version if version.mariadb => {
                 let (seconds, millis, silent) = (millis / 1000, millis % 1000, self.timeouts.1.as_secs().max(1));
-                format!(
-                    "SET SESSION max_statement_time = {seconds}.{millis:03}, idle_transaction_timeout = {silent}; "
-                )
+                format!("SET SESSION max_statement_time = {seconds}.{millis:03}, idle_transaction_timeout = {silent}; ")
             }
             _ => format!("SET SESSION max_execution_time = {millis}; "),
         }

@@ -135,19 +135,17 @@ impl Stage {
 
     /// What the ledger counts and what is left, at one moment.
     pub fn balance(&self) -> Balance {
-        self.balance_of(&self.database.session())
+        self.scales()()
     }
 
-    fn balance_of(&self, session: &Session) -> Balance {
-        let row = json(session.texts(balance(self.database.engine())).remove(0));
-        let number = |key: &str| row[key].as_i64().expect("a number");
-        Balance { deleted: number("deleted"), left: number("left") }
-    }
-
-    /// Waits until the ledger counts more than `deleted` rows.
-    pub fn wait_until_more_is_deleted(&self, process: &mut Process, deleted: i64) {
-        let session = self.database.session();
-        wait(process, "nothing more is deleted", || self.balance_of(&session).deleted > deleted);
+    /// Gives the balance again and again, over one connection.
+    pub fn scales(&self) -> impl Fn() -> Balance {
+        let (session, sql) = (self.database.session(), balance(self.database.engine()));
+        move || {
+            let row = json(session.texts(sql).remove(0));
+            let number = |key: &str| row[key].as_i64().expect("a number");
+            Balance { deleted: number("deleted"), left: number("left") }
+        }
     }
 
     /// Waits until no expired session is left.
@@ -351,7 +349,7 @@ fn ledger(engine: Engine) -> &'static str {
         Engine::MySql => {
             "SELECT CAST(JSON_OBJECT('id', id, 'trigger', triggered_by, 'state', state, 'stoppedBy', stopped_by,
                 'deleted', deleted, 'scheduledFor', TIMESTAMPDIFF(SECOND, '1970-01-01', scheduled_for),
-                'planned', cutoff IS NOT NULL, 'startedAt', CAST(started_at AS CHAR),
+                'planned', IF(cutoff IS NULL, 0, 1), 'startedAt', CAST(started_at AS CHAR),
                 'finishedAt', CAST(finished_at AS CHAR)) AS CHAR)
             FROM sweepd_run ORDER BY started_at, id"
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::dice::{Dice, rounds};
 use super::tally::{Tally, any_order};
 use crate::servers::Engine;
-use crate::stage::{EVERY_TWO_SECONDS, on_a_private_server, stop};
+use crate::stage::{EVERY_TWO_SECONDS, on_a_private_server, stop, wait};
 
 /// Long enough for a sweep that a crash can come in the middle of.
 const ROWS: u32 = 40_000;
@@ -30,7 +30,8 @@ fn crash_again_and_again(engine: Engine) {
         for _ in rounds(20, Duration::from_secs(7)) {
             tally.top_up(ROWS);
             let before = tally.assert_balance().deleted;
-            stage.wait_until_more_is_deleted(&mut daemon, before);
+            let scales = stage.scales();
+            wait(&mut daemon, "nothing more is deleted", || scales().deleted > before);
             sleep(dice.millis(0, 400));
             server.kill();
             sleep(dice.millis(0, 600));

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::dice::{Dice, is_long, rounds};
 use super::tally::{Tally, any_order};
+use crate::process::{Process, sweepd};
 use crate::servers::Engine;
-use crate::stage::{EVERY_SECOND, LIMIT, Stage, on_every_engine};
+use crate::stage::{Balance, EVERY_SECOND, LIMIT, Stage, on_every_engine};
 
 const DAEMON: &str = "[daemon]\nheartbeat = \"100ms\"\nstale_after = \"400ms\"";
 const STALE: Duration = Duration::from_millis(450);
@@ -52,13 +53,7 @@ fn kill_once(stage: &Stage, tally: &Tally<'_>, dice: &mut Dice) -> &'static str 
         sleep(STALE);
     }
     let mut process = tally.start(arguments, any_order(dice));
-    if dice.one_in(6) {
-        sleep(dice.millis(0, 120));
-    } else {
-        process.wait_for_output("run started", LIMIT);
-        let longest = dice.one_of(&[&10, &60, &400]);
-        sleep(dice.millis(0, *longest));
-    }
+    wait_for_a_moment(stage, &mut process, dice);
     process.signal("KILL");
     process.wait_timeout(LIMIT).expect("SIGKILL ends it");
 
@@ -74,6 +69,27 @@ fn kill_once(stage: &Stage, tally: &Tally<'_>, dice: &mut Dice) -> &'static str 
     }
 }
 
+/// The claim, the plan, the batches and the finish each get their share: by time alone the longest would have most.
+fn wait_for_a_moment(stage: &Stage, process: &mut Process, dice: &mut Dice) {
+    let before = stage.balance().deleted;
+    let moment = dice.below(6);
+    if moment == 0 {
+        return sleep(dice.millis(0, 120));
+    }
+    process.wait_for_output("run started", LIMIT);
+    let scales = stage.scales();
+    let is_there = |balance: Balance| match moment {
+        1 | 2 => true,
+        3 | 4 => balance.deleted > before,
+        _ => balance.left == 0,
+    };
+    while process.wait_timeout(Duration::ZERO).is_none() && !is_there(scales()) {
+        sleep(Duration::from_millis(1));
+    }
+    let longest = [0, 5, 60, 20, 200, 2][moment as usize];
+    sleep(dice.millis(0, longest));
+}
+
 /// On MySQL each statement of a migration stands for itself: who is killed between two of them must not be in the way
 /// of the next.
 #[test]
@@ -83,9 +99,9 @@ fn migrations_that_were_killed_half_way_are_finished() {
         let mut dice = Dice::throw(&format!("migrations, {engine:?}"));
         let config = stage.configure(EVERY_SECOND, "", "");
         let migrate = || {
-            let mut command = crate::process::sweepd();
+            let mut command = sweepd();
             command.arg("--config").arg(&config).arg("migrate");
-            crate::process::Process::spawn(command)
+            Process::spawn(command)
         };
         if engine == Engine::MySql {
             let script = include_str!("../../../migrations/mysql/0001_ledger.sql");

@@ -67,7 +67,10 @@ fn assert_exactly_the_live_ones_are_there(stage: &Stage, writers: &[Writer<'_>])
     let live: BTreeSet<_> = writers.iter().flat_map(|writer| writer.live.iter().cloned()).collect();
     let lost: Vec<_> = live.difference(&there).collect();
     let left: Vec<_> = there.difference(&live).collect();
-    assert!(lost.is_empty() && left.is_empty(), "{engine:?}: live sessions lost: {lost:?}; expired ones left: {left:?}");
+    assert!(
+        lost.is_empty() && left.is_empty(),
+        "{engine:?}: live sessions lost: {lost:?}; expired ones left: {left:?}"
+    );
     let created: i64 = writers.iter().map(|writer| writer.created).sum();
     stage.assert_gone(created - i64::try_from(live.len()).expect("a count"));
 }

@@ -9,9 +9,7 @@ use super::dice::{Dice, is_long};
 use super::tally::{Tally, any_order};
 use crate::process::{Deadline, Process};
 use crate::servers::Engine;
-use crate::stage::{
-    EVERY_SECOND, LIMIT, QUICK_HEARTBEAT, Run, Stage, assert_consecutive, instants, stop, wait,
-};
+use crate::stage::{EVERY_SECOND, LIMIT, QUICK_HEARTBEAT, Run, Stage, assert_consecutive, instants, stop, wait};
 
 const REPLICAS: usize = 4;
 /// Of those, so many may stand still at once: with one that is being restarted, one is always there.
