@@ -259,8 +259,7 @@ impl Database {
         }
     }
 
-    /// How long a statement may take; 0 is without limit. `MySQL` limits only what reads, `MariaDB` everything, and how
-    /// long a transaction may be silent.
+    /// How long a statement may take; 0 is without limit. `MySQL` limits only what reads, `MariaDB` everything.
     fn mysql_limit(&self, millis: u128) -> String {
         match &self.version {
             // Before the server has said what it is.

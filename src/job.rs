@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use crate::clock::Stopwatch;
 use crate::ledger::Found;
 use crate::report::Trigger;
 use crate::schedule::Schedule;
@@ -52,6 +53,8 @@ pub struct Worker {
     requests: mpsc::Receiver<Request>,
     /// One job at a time sweeps a database.
     turn: Arc<Semaphore>,
+    /// Skipped instants are recorded one by one: many may come while the database is away.
+    skips: Arc<Semaphore>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -67,7 +70,8 @@ impl Worker {
         tasks: TaskTracker,
     ) -> (Self, Inbox) {
         let (sender, requests) = mpsc::channel(INBOX);
-        (Self { spec: Arc::new(spec), sweeper, requests, turn, stop, tasks }, Inbox(sender))
+        let (spec, skips) = (Arc::new(spec), Arc::new(Semaphore::new(1)));
+        (Self { spec, sweeper, requests, turn, skips, stop, tasks }, Inbox(sender))
     }
 
     /// Serves requests until the process stops.
@@ -142,7 +146,7 @@ impl Worker {
         match answer {
             Some(Answer::Active(run)) => {
                 info!(job = %self.spec.job, runId = %run, "another process is running this job");
-                self.skip(request).await;
+                self.tasks.spawn(self.skip(request));
                 Next::WatchOver
             }
             Some(Answer::Answered(run)) => {
@@ -159,7 +163,14 @@ impl Worker {
     /// Records a skipped instant, unless the process stops.
     fn skip(&self, request: Request) -> impl Future<Output = ()> + Send + 'static {
         let (spec, sweeper, stop) = (Arc::clone(&self.spec), self.sweeper.clone(), self.stop.clone());
-        async move { stop.run_until_cancelled(skip(&spec, &sweeper, request)).await.unwrap_or_default() }
+        let skips = Arc::clone(&self.skips);
+        async move {
+            let one_by_one = async {
+                let _turn = skips.acquire().await;
+                skip(&spec, &sweeper, request).await;
+            };
+            stop.run_until_cancelled(one_by_one).await.unwrap_or_default();
+        }
     }
 }
 
@@ -189,12 +200,24 @@ async fn run(
     Some(sweeper.run(spec, request, stop, &progress).await)
 }
 
+/// Records a skipped instant, and is as patient with the database as a run is: each instant shall have its row.
 async fn skip(spec: &Spec, sweeper: &Sweeper, request: Request) {
     let Some(at) = request.scheduled_for else { return };
-    match sweeper.skip(spec, at).await {
-        Ok(true) => log_skip(spec, at),
-        Ok(false) => {}
-        Err(error) => warn!(job = %spec.job, "the skipped instant {at} could not be recorded: {error}"),
+    let watch = Stopwatch::start();
+    let mut pause = Duration::from_secs(1);
+    loop {
+        match sweeper.skip(spec, at).await {
+            Ok(true) => return log_skip(spec, at),
+            Ok(false) => return,
+            Err(error) if error.is_transient() && watch.elapsed() + pause < spec.limits.max_duration => {
+                warn!(job = %spec.job, "the skipped instant {at} is not recorded yet: {error}; trying again in {} s", pause.as_secs());
+            }
+            Err(error) => {
+                return warn!(job = %spec.job, "the skipped instant {at} could not be recorded: {error}");
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(30));
     }
 }
 

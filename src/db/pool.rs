@@ -112,12 +112,14 @@ impl Pool {
 }
 
 /// READ COMMITTED takes no gap locks, so an application's inserts never wait for a sweep. A connection that is silent in
-/// the middle of a batch is ended by the server after a while, or its locks would stop everybody else.
+/// the middle of a batch is ended by the server after a while, or its locks would stop everybody else: by `MariaDB` as soon
+/// as a statement would be.
 fn mysql_session(settings: &Settings) -> String {
     let lock = settings.lock_timeout.as_secs().max(1);
-    let silent = settings.statement_timeout.as_secs() + 30;
+    let statement = settings.statement_timeout.as_secs().max(1);
+    let silent = statement + 30;
     format!(
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION innodb_lock_wait_timeout = {lock}, \
-         lock_wait_timeout = {lock}, wait_timeout = {silent}"
+         lock_wait_timeout = {lock}, wait_timeout = {silent} /*M!100300 , idle_transaction_timeout = {statement} */"
     )
 }

@@ -7,7 +7,7 @@ use crate::process::Deadline;
 use crate::servers::Engine;
 use crate::stage::{EVERY_SECOND, LIMIT, QUICK_HEARTBEAT, Stage, stop, wait};
 
-const LIMITS: &str = "lock_timeout = \"20s\"\nstatement_timeout = \"20s\"";
+const LIMITS: &str = "nice = 0\nlock_timeout = \"20s\"\nstatement_timeout = \"20s\"";
 /// Three times `stale_after`.
 const LOCKED: Duration = Duration::from_secs(3);
 
