@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::dice::{Dice, is_long, rounds};
 use super::tally::{Tally, any_order};
-use crate::process::{Process, sweepd};
+use crate::process::{Deadline, Process, sweepd};
 use crate::servers::Engine;
 use crate::stage::{Balance, EVERY_SECOND, LIMIT, Stage, on_every_engine};
 
@@ -25,8 +25,7 @@ fn what_sigkill_leaves_is_counted_exactly_and_nothing_stays_behind() {
         let mut hits = BTreeMap::new();
         for _ in rounds(200, Duration::from_secs(13)) {
             if engine == Engine::Sqlite && dice.one_in(5) {
-                let mode = dice.one_of(&["DELETE", "WAL"]);
-                stage.database().execute(&format!("PRAGMA journal_mode = {mode}"));
+                change_journal(stage, dice.one_of(&["DELETE", "WAL"]));
             }
             tally.top_up(500 + dice.below(ROWS));
             *hits.entry(kill_once(stage, &tally, &mut dice)).or_insert(0) += 1;
@@ -41,6 +40,16 @@ fn what_sigkill_leaves_is_counted_exactly_and_nothing_stays_behind() {
             }
         }
     });
+}
+
+/// A connection that was just closed may still be in the way, and is not waited for.
+fn change_journal(stage: &Stage, mode: &str) {
+    let session = stage.database().session();
+    let deadline = Deadline::after(LIMIT);
+    while let Err(error) = session.try_execute(&format!("PRAGMA journal_mode = {mode}")) {
+        assert!(!deadline.has_passed(), "{error}");
+        sleep(Duration::from_millis(5));
+    }
 }
 
 /// Kills a sweep, and says how far it had come.
