@@ -10,7 +10,7 @@ use crate::stage::{EVERY_TWO_SECONDS, on_a_private_server, stop, wait};
 
 /// Long enough for a sweep that a crash can come in the middle of.
 const ROWS: u32 = 40_000;
-const LIMITS: &str = "nice = 0\nmax_rows_per_second = 20000";
+const LIMITS: &str = "nice = 0\nbatch_target = \"20ms\"\nmax_rows_per_second = 20000";
 
 #[test]
 fn the_daemon_outlives_crash_after_crash_of_its_database_and_counts_exactly() {

@@ -13,7 +13,7 @@ use crate::stage::{Balance, EVERY_SECOND, LIMIT, Stage, on_every_engine};
 const DAEMON: &str = "[daemon]\nheartbeat = \"100ms\"\nstale_after = \"400ms\"";
 const STALE: Duration = Duration::from_millis(450);
 /// Sweeps of [`ROWS`] rows that take about as long as the longest wait before a kill.
-const LIMITS: &str = "nice = 1\nbatch_target = \"3ms\"\nmax_rows_per_second = 20000";
+const LIMITS: &str = "nice = 1\nbatch_target = \"10ms\"\nmax_rows_per_second = 20000";
 const ROWS: u32 = 5000;
 
 #[test]

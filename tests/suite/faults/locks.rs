@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::tally::Tally;
 use crate::process::Deadline;
 use crate::servers::Engine;
-use crate::stage::{EVERY_SECOND, LIMIT, QUICK_HEARTBEAT, Stage, stop, wait};
+use crate::stage::{EVERY_SECOND, LIMIT, Stage, stop, wait};
 
 const LIMITS: &str = "nice = 0\nlock_timeout = \"20s\"\nstatement_timeout = \"20s\"";
-/// Three times `stale_after`.
-const LOCKED: Duration = Duration::from_secs(3);
+const DAEMON: &str = "[daemon]\nheartbeat = \"250ms\"\nstale_after = \"2s\"";
+/// More than twice `stale_after`.
+const LOCKED: Duration = Duration::from_secs(5);
 
 #[test]
 fn a_run_whose_batch_waits_for_a_lock_stays_alive_and_nobody_takes_over() {
@@ -31,7 +32,7 @@ fn a_run_whose_batch_waits_for_a_lock_stays_alive_and_nobody_takes_over() {
 }
 
 fn stays_alive(stage: &Stage, lock: &str) {
-    let mut tally = Tally::set_up(stage, EVERY_SECOND, LIMITS, QUICK_HEARTBEAT);
+    let mut tally = Tally::set_up(stage, EVERY_SECOND, LIMITS, DAEMON);
     tally.add(500);
     let application = stage.database().session();
     application.execute(&format!("BEGIN; {lock}"));

@@ -13,7 +13,7 @@ use crate::stage::{LIMIT, NEVER, Run, Stage, on_every_engine};
 const DAEMON: &str = "[daemon]\nheartbeat = \"100ms\"\nstale_after = \"400ms\"";
 const STALE: Duration = Duration::from_millis(450);
 /// A transaction that is silent for a second is ended by the server.
-const LIMITS: &str = "nice = 1\nmax_rows_per_second = 25000\nstatement_timeout = \"1s\"";
+const LIMITS: &str = "nice = 1\nbatch_target = \"10ms\"\nmax_rows_per_second = 25000\nstatement_timeout = \"1s\"";
 const ROWS: u32 = 5000;
 /// What the process finds when it wakes.
 const LATER: u32 = 300;

@@ -13,7 +13,7 @@ use crate::servers::{Engine, Session};
 use crate::stage::{LIMIT, NEVER, QUICK_HEARTBEAT, Stage, on_every_engine};
 
 const WRITERS: u32 = 8;
-const LIMITS: &str = "nice = 0";
+const LIMITS: &str = "nice = 0\nbatch_target = \"10ms\"";
 /// Milliseconds.
 const HOUR: i64 = 3_600_000;
 const SOON: u32 = 400;

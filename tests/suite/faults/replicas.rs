@@ -16,7 +16,7 @@ const REPLICAS: usize = 4;
 const MOST_PAUSED: usize = 2;
 /// Sweeps that take from a part of a second to somewhat more than one. A process that stands still in the middle of a
 /// transaction loses it after `statement_timeout`.
-const LIMITS: &str = "nice = 0\nmax_rows_per_second = 12000\nstatement_timeout = \"1s\"";
+const LIMITS: &str = "nice = 0\nbatch_target = \"20ms\"\nmax_rows_per_second = 12000\nstatement_timeout = \"1s\"";
 const MOST_ADDED: u32 = 15_000;
 
 #[test]
