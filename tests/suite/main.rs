@@ -11,6 +11,7 @@ mod config_cases;
 mod daemon;
 mod demo;
 mod engine;
+mod faults;
 mod house_rules;
 mod layouts;
 mod logs;
