@@ -237,16 +237,15 @@ impl Database {
 
     fn begin_sql(&self, purpose: Purpose) -> String {
         let (lock, statement) = (self.timeouts.0.as_millis(), self.timeouts.1.as_millis());
-        let locks = format!("SET LOCAL lock_timeout = {lock}");
+        // A process that stands still in the middle of a transaction holds what others need, its run's row first of all.
+        let locks =
+            format!("SET LOCAL lock_timeout = {lock}; SET LOCAL idle_in_transaction_session_timeout = {statement}");
         let times = format!("{locks}; SET LOCAL statement_timeout = {statement}");
         match (self.engine(), purpose) {
             (Engine::Postgres, Purpose::Read) => format!("BEGIN READ ONLY; {times}"),
             (Engine::Postgres, Purpose::Count) => format!("BEGIN READ ONLY; {locks}"),
             (Engine::Postgres, Purpose::Write) => format!("BEGIN; {locks}"),
-            (Engine::Postgres, Purpose::Batch) => format!(
-                "BEGIN; {times}; SET LOCAL idle_in_transaction_session_timeout = {statement}; \
-                 SET LOCAL synchronous_commit = off"
-            ),
+            (Engine::Postgres, Purpose::Batch) => format!("BEGIN; {times}; SET LOCAL synchronous_commit = off"),
             (Engine::MySql, Purpose::Read) => format!("{}START TRANSACTION READ ONLY", self.mysql_limit(statement)),
             (Engine::MySql, Purpose::Count) => format!("{}START TRANSACTION READ ONLY", self.mysql_limit(0)),
             (Engine::MySql, Purpose::Write) => format!("{}START TRANSACTION", self.mysql_limit(0)),
@@ -268,7 +267,8 @@ impl Database {
             // Before the server has said what it is.
             version if version.text.is_empty() => String::new(),
             version if version.mariadb => {
-                format!("SET SESSION max_statement_time = {}.{:03}; ", millis / 1000, millis % 1000)
+                let (seconds, millis, silent) = (millis / 1000, millis % 1000, self.timeouts.1.as_secs().max(1));
+                format!("SET SESSION max_statement_time = {seconds}.{millis:03}, idle_transaction_timeout = {silent}; ")
             }
             _ => format!("SET SESSION max_execution_time = {millis}; "),
         }

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use crate::clock::Stopwatch;
 use crate::ledger::{Armed, Found};
-use crate::report::{Trigger, rfc3339};
+use crate::report::{Outcome, Trigger, rfc3339};
 use crate::schedule::Schedule;
 use crate::sweep::{Answer, Error, Progress, Request, Spec, Sweeper};
 
@@ -108,6 +109,8 @@ pub struct Assignment {
 pub struct Worker {
     assignment: watch::Receiver<Assignment>,
     requests: mpsc::Receiver<Request>,
+    /// Skipped instants are recorded one by one: many may come while the database is away.
+    skips: Arc<Semaphore>,
     stop: CancellationToken,
     tasks: TaskTracker,
     /// The schedule that the ledger knows of, since this worker told it.
@@ -136,7 +139,8 @@ impl Worker {
     #[must_use]
     pub fn new(assignment: watch::Receiver<Assignment>, stop: CancellationToken, tasks: TaskTracker) -> (Self, Inbox) {
         let (sender, requests) = mpsc::channel(INBOX);
-        (Self { assignment, requests, stop, tasks, armed: None }, Inbox(sender))
+        let skips = Arc::new(Semaphore::new(1));
+        (Self { assignment, requests, skips, stop, tasks, armed: None }, Inbox(sender))
     }
 
     /// Serves requests until it has to stop.
@@ -271,7 +275,7 @@ impl Worker {
         match answer {
             Some(Answer::Active(run)) => {
                 info!(%job, runId = %run, "another process is running this job");
-                self.skip(&assignment, request).await;
+                self.tasks.spawn(self.skip(&assignment, request));
                 Next::WatchOver
             }
             Some(Answer::Answered(run)) => {
@@ -279,16 +283,21 @@ impl Worker {
                 Next::WatchOver
             }
             Some(Answer::Unfinished(_)) => Next::WatchOver,
+            // It was declared dead, and who goes on in its place may die as well.
+            Some(Answer::Ran(report)) if report.outcome == Some(Outcome::Interrupted) => Next::WatchOver,
             Some(Answer::Ran(_)) | None => Next::Wait,
         }
     }
 
     /// Records a skipped instant, unless the worker has to stop.
     fn skip(&self, assignment: &Assignment, request: Request) -> impl Future<Output = ()> + Send + 'static {
-        let (assignment, stop) = (assignment.clone(), self.stop.clone());
+        let (assignment, stop, skips) = (assignment.clone(), self.stop.clone(), Arc::clone(&self.skips));
         async move {
-            let skip = skip(&assignment.job.spec, &assignment.sweeper, request);
-            stop.run_until_cancelled(skip).await.unwrap_or_default();
+            let one_by_one = async {
+                let _turn = skips.acquire().await;
+                skip(&assignment.job.spec, &assignment.sweeper, request).await;
+            };
+            stop.run_until_cancelled(one_by_one).await.unwrap_or_default();
         }
     }
 }
@@ -318,12 +327,24 @@ async fn run(assignment: &Assignment, request: Request, stop: &CancellationToken
     Some(sweeper.run(&job.spec, request, stop, &progress).await)
 }
 
+/// Records a skipped instant, and is as patient with the database as a run is: each instant shall have its row.
 async fn skip(spec: &Spec, sweeper: &Sweeper, request: Request) {
     let Some(at) = request.scheduled_for else { return };
-    match sweeper.skip(spec, at).await {
-        Ok(true) => log_skip(spec, at),
-        Ok(false) => {}
-        Err(error) => warn!(job = %spec.job, "the skipped instant {at} could not be recorded: {error}"),
+    let watch = Stopwatch::start();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match sweeper.skip(spec, at).await {
+            Ok(true) => return log_skip(spec, at),
+            Ok(false) => return,
+            Err(error) if error.is_transient() && watch.elapsed() + pause < spec.limits.max_duration => {
+                warn!(job = %spec.job, "the skipped instant {at} is not recorded yet: {error}; trying again in {} s", pause.as_secs());
+            }
+            Err(error) => {
+                return warn!(job = %spec.job, "the skipped instant {at} could not be recorded: {error}");
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

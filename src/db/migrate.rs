@@ -33,17 +33,16 @@ pub async fn pending(database: &Database) -> Result<&'static [&'static str], DbE
     Ok(&scripts[done..])
 }
 
-/// Runs the scripts that are still to be run. Two processes may do so at once: the loser finds the work done.
+/// Runs the scripts that are still to be run. Two processes may do so at once: the loser finds the work done, or on
+/// `MySQL` half done, and tries once more.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn run(database: &Database) -> Result<(), DbError> {
     for script in pending(database).await? {
         let before = version(database).await?;
-        if let Err(error) = apply(database, script).await
-            && version(database).await? == before
-        {
-            return Err(error);
+        if apply(database, script).await.is_err() && version(database).await? == before {
+            apply(database, script).await?;
         }
     }
     Ok(())

@@ -12,11 +12,11 @@ use sqlx::{
 };
 
 use super::transaction::Inner;
-use super::{ConnectOptions, Engine, Settings, with_driver};
+use super::{ConnectOptions, Engine, Settings, with_driver, write_ahead_log};
 
-/// `SQLite`'s write-ahead log is copied back after so many pages (40 MB), and not at every batch: batches that delete at
-/// random places write the same pages again and again.
-const CHECKPOINT_AFTER: &str = "10000";
+/// Commits of our own copy `SQLite`'s write-ahead log back after so many pages: where nobody watches over it, as when an
+/// index is created.
+const CHECKPOINT_AFTER: u32 = 2 * write_ahead_log::FULL;
 
 /// The connections of a database, which all its clones share.
 #[derive(Debug, Clone)]
@@ -93,16 +93,18 @@ impl Pool {
 
     /// Copies `SQLite`'s write-ahead log back, as far as nobody is in the way, and returns how many pages it holds. With
     /// `RESTART` the log begins anew, unless somebody else is writing or reading in it: nobody is waited for, because
-    /// meanwhile all others would have to wait.
+    /// meanwhile all others would have to wait. `NOOP` only counts.
     pub(super) async fn checkpoint(&self, mode: &str) -> Result<i64, sqlx::Error> {
         let Self::Sqlite(pool) = self else { return Ok(0) };
         let mut connection = pool.acquire().await?;
         let patience: i64 = sqlx::query_scalar("PRAGMA busy_timeout").fetch_one(&mut *connection).await?;
         connection.execute("PRAGMA busy_timeout = 0").await?;
-        let sql = AssertSqlSafe(format!("PRAGMA wal_checkpoint({mode})"));
-        let pages = sqlx::query(sql).fetch_one(&mut *connection).await?.try_get(1);
+        let pages =
+            sqlx::query(AssertSqlSafe(format!("PRAGMA wal_checkpoint({mode})"))).fetch_one(&mut *connection).await;
+        // Also after an error. Where this is not reached, because the run was stopped, its end is tried again while
+        // somebody else writes.
         connection.execute(AssertSqlSafe(format!("PRAGMA busy_timeout = {patience}"))).await?;
-        pages
+        pages?.try_get(1)
     }
 
     pub(super) async fn close(&self) {
@@ -133,7 +135,7 @@ impl Pool {
         match settings.url.options() {
             ConnectOptions::Postgres(to) => Self::Postgres(options!(PgPoolOptions).connect_lazy_with(to.clone())),
             ConnectOptions::Sqlite(to) => {
-                let to = to.clone().pragma("wal_autocheckpoint", CHECKPOINT_AFTER);
+                let to = to.clone().pragma("wal_autocheckpoint", CHECKPOINT_AFTER.to_string());
                 // One works; the other stays in the write-ahead log. Each has a cache of its own (2 MB).
                 Self::Sqlite(options!(SqlitePoolOptions).max_connections(2).connect_lazy_with(to))
             }

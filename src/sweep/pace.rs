@@ -166,8 +166,9 @@ impl Cost {
     }
 }
 
-/// Who finds an `SQLite` database locked asks again at intervals, which grow as in `sqliteDefaultBusyCallback`: this long
-/// after a batch of `took`, everybody who waited for it has asked once more.
+/// Who finds an `SQLite` database locked asks again at intervals, which grow as in `sqliteDefaultBusyCallback`, up to 25 ms
+/// in the first eighth of a second. A pause of half a batch's time is long enough for most of those who waited for the
+/// batch to ask once more; whoever has waited for several may miss it.
 fn turn(took: Duration) -> Duration {
     let longest = if took < Duration::from_millis(128) { 25 } else { 50 };
     (took / 2).min(Duration::from_millis(longest))

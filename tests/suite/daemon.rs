@@ -3,45 +3,15 @@
 use std::time::Duration;
 
 use crate::process::Process;
-use crate::servers::{Engine, PrivateServer};
-use crate::stage::{LIMIT, NEVER, Run, Stage, wait};
+use crate::servers::Engine;
+use crate::stage::{
+    EVERY_SECOND, EVERY_TWO_SECONDS, LIMIT, NEVER, QUICK_HEARTBEAT, Stage, assert_consecutive, instants,
+    on_a_private_server, on_every_engine, stop, wait,
+};
 
-const EVERY_SECOND: &str = "* * * * * *";
-const EVERY_TWO_SECONDS: &str = "*/2 * * * * *";
 /// Lets a sweep of [`MANY`] rows take at least four seconds, however quick the machine is.
 const SLOW: &str = "max_rows_per_second = 25000";
 const MANY: u32 = 100_000;
-/// Replicas that notice each other's death soon.
-const QUICK_HEARTBEAT: &str = "[daemon]\nheartbeat = \"200ms\"\nstale_after = \"1s\"";
-
-fn stop(daemon: &mut Process) {
-    daemon.signal("TERM");
-    assert_eq!(daemon.exit_code(Duration::from_secs(8)), 0, "{}", daemon.output());
-}
-
-fn on_every_engine(test: impl Fn(&Stage) + Sync) {
-    std::thread::scope(|scope| {
-        for engine in Engine::all() {
-            let test = &test;
-            scope.spawn(move || {
-                if let Some(stage) = Stage::fresh(engine) {
-                    test(&stage);
-                }
-            });
-        }
-    });
-}
-
-fn instants(runs: &[Run]) -> Vec<i64> {
-    let mut instants: Vec<_> = runs.iter().filter_map(|run| run.scheduled_for).collect();
-    instants.sort_unstable();
-    instants
-}
-
-fn assert_consecutive(instants: &[i64], step: i64) {
-    let gaps: Vec<_> = instants.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert!(gaps.iter().all(|gap| *gap == step), "{instants:?} are not {step} s apart");
-}
 
 #[test]
 fn expired_rows_go_on_schedule_and_live_ones_stay() {
@@ -111,13 +81,6 @@ fn a_second_signal_stops_at_once_and_a_batch_that_is_stuck_is_given_up() {
     assert_eq!(stage.sessions(), (10, 10));
     let runs = stage.runs();
     assert_eq!((&*runs[0].state, runs[0].stopped_by.as_deref()), ("partial", Some("shutdown")), "{runs:?}");
-}
-
-fn on_a_private_server(engine: Engine, test: impl FnOnce(&PrivateServer, &Stage)) {
-    if let Some(server) = PrivateServer::start(engine) {
-        let stage = Stage::on(server.fresh());
-        test(&server, &stage);
-    }
 }
 
 fn starts_before_its_database(engine: Engine) {

@@ -8,7 +8,9 @@ const PASSWORD: &str = "s3cret-word";
 /// A user who may hardly do more than log in. `name` is for `PostgreSQL`, where it matters.
 fn create(shell: &Shell, engine: Engine, name: &str) {
     shell.database.admin().execute(&match engine {
-        Engine::Postgres => format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'"),
+        Engine::Postgres => {
+            format!("SET password_encryption = 'scram-sha-256'; CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")
+        }
         // Without any privilege there, nobody may use a database at all.
         _ => format!(
             "CREATE USER {name}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON {}.* TO {name}@'%'",

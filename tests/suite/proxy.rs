@@ -28,9 +28,15 @@ struct State {
     delay: Duration,
     /// New connections get no answer.
     silent: bool,
-    /// The answers to COMMITs of transactions with this text are lost, so many times.
-    lose: Option<(String, usize)>,
+    /// What happens at the COMMITs of transactions with this text, so many times.
+    at_commit: Option<(String, usize, AtCommit)>,
     links: Vec<Arc<Link>>,
+}
+
+#[derive(Clone, Copy)]
+enum AtCommit {
+    LoseAnswer,
+    FallSilent,
 }
 
 /// A connection of a client, and the one to the server that belongs to it.
@@ -81,9 +87,13 @@ impl Proxy {
 
     /// Half-opens all connections, and those to come: nothing is closed, and nothing arrives.
     pub fn fall_silent(&self) {
-        let mut state = self.shared.state.lock().unwrap();
-        state.silent = true;
-        state.links.iter().for_each(|link| link.dead.store(true, Ordering::SeqCst));
+        self.shared.state.lock().unwrap().fall_silent();
+    }
+
+    /// The same as soon as a transaction in which `statement` is sent shall be committed: the server never gets the COMMIT,
+    /// and keeps its locks.
+    pub fn fall_silent_before_commit(&self, statement: &str) {
+        self.shared.state.lock().unwrap().at_commit = Some((statement.to_owned(), 1, AtCommit::FallSilent));
     }
 
     /// Lets new connections through again. The others stay half-open.
@@ -94,7 +104,7 @@ impl Proxy {
     /// Loses the answer to the COMMIT of a transaction in which `statement` is sent, so many times. The server has
     /// committed by then.
     pub fn lose_answers(&self, statement: &str, times: usize) {
-        self.shared.state.lock().unwrap().lose = Some((statement.to_owned(), times));
+        self.shared.state.lock().unwrap().at_commit = Some((statement.to_owned(), times, AtCommit::LoseAnswer));
     }
 
     /// How many answers were lost.
@@ -126,7 +136,8 @@ impl Shared {
             let mut state = self.state.lock().unwrap();
             let (dead, losing) = (AtomicBool::new(state.silent), AtomicBool::new(false));
             let link = Arc::new(Link { client, server, dead, losing });
-            state.links.retain(|link| Arc::strong_count(link) > 1);
+            // Dropping one closes it, which its client must not see of one that is half-open.
+            state.links.retain(|link| link.dead.load(Ordering::SeqCst) || Arc::strong_count(link) > 1);
             state.links.push(Arc::clone(&link));
             drop(state);
             let (shared, there) = (Arc::clone(&self), Arc::clone(&link));
@@ -140,13 +151,17 @@ impl Shared {
         let mut marked = false;
         forward(&link.client, &link.server, link, |bytes| {
             let mut state = self.state.lock().unwrap();
-            let Some((statement, times)) = &mut state.lose else { return true };
+            let Some((statement, times, fault)) = &mut state.at_commit else { return true };
             marked |= contains(bytes, statement.as_bytes());
-            if contains(bytes, self.commit) && std::mem::take(&mut marked) && *times > 0 {
-                *times -= 1;
-                link.losing.store(true, Ordering::SeqCst);
+            if !contains(bytes, self.commit) || !std::mem::take(&mut marked) || *times == 0 {
+                return true;
             }
-            true
+            *times -= 1;
+            match fault {
+                AtCommit::LoseAnswer => link.losing.store(true, Ordering::SeqCst),
+                AtCommit::FallSilent => state.fall_silent(),
+            }
+            !state.silent
         });
     }
 
@@ -160,6 +175,13 @@ impl Shared {
             thread::sleep(delay);
             true
         });
+    }
+}
+
+impl State {
+    fn fall_silent(&mut self) {
+        self.silent = true;
+        self.links.iter().for_each(|link| link.dead.store(true, Ordering::SeqCst));
     }
 }
 

@@ -58,20 +58,20 @@ fn assert_failed_on_the_way(stage: &Stage, expired: u32) -> Run {
 fn the_disk_of_the_archive_fills_up() {
     for engine in Engine::all() {
         let Some(stage) = Stage::fresh(engine) else { continue };
-        stage.fill(20_000, 10);
+        stage.fill(10_000, 10);
         let directory = stage.directory().join("archive");
         std::fs::create_dir(&directory).unwrap();
         let archive =
             format!("[jobs.sessions.archive]\ndirectory = {}", toml::Value::from(directory.to_str().unwrap()));
         let clean = clean(&stage, "batch_target = \"2ms\"\nnice = 0", &archive);
-        let mount = "mount -t tmpfs -o size=128k tmpfs \"$DISK\"";
+        let mount = "mount -t tmpfs -o size=64k tmpfs \"$DISK\"";
         let Some(mut sweep) = with_own_disk(&directory, mount, &clean) else { return };
         assert_eq!(sweep.exit_code(LIMIT), 1, "{}", sweep.output());
         let said = sweep.output();
         for part in ["cannot write to the archive file", "No space left", "make room on its disk"] {
             assert!(said.contains(part), "{engine:?}: no {part:?} in {said}");
         }
-        assert_failed_on_the_way(&stage, 20_000);
+        assert_failed_on_the_way(&stage, 10_000);
     }
 }
 

@@ -9,13 +9,17 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::{Deadline, Process, sweepd};
-use crate::servers::{Engine, Session, TestDatabase};
+use crate::servers::{Engine, PrivateServer, Session, TestDatabase};
 
 /// More than any step of a test takes on a slow machine.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// A job that no timer fires.
 pub const NEVER: &str = "manual";
+pub const EVERY_SECOND: &str = "* * * * * *";
+pub const EVERY_TWO_SECONDS: &str = "*/2 * * * * *";
+/// Replicas that notice each other's death soon.
+pub const QUICK_HEARTBEAT: &str = "[daemon]\nheartbeat = \"200ms\"\nstale_after = \"1s\"";
 
 const POLL: Duration = Duration::from_millis(5);
 
@@ -37,6 +41,20 @@ pub struct Run {
     pub deleted: i64,
     /// Seconds since 1970.
     pub scheduled_for: Option<i64>,
+    /// Whether it came as far as its plan.
+    pub planned: bool,
+    /// By the database's clock, as text that sorts by time.
+    pub started_at: String,
+    pub finished_at: Option<String>,
+}
+
+/// Rows as a single look at the database sees them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance {
+    /// What all runs in the ledger have deleted.
+    pub deleted: i64,
+    /// Expired sessions that are still there.
+    pub left: i64,
 }
 
 impl Stage {
@@ -75,6 +93,12 @@ impl Stage {
         Self { url, ..self }
     }
 
+    /// The same, with parameters in the URL.
+    pub fn with_parameters(self, parameters: &str) -> Self {
+        let url = format!("{}?{parameters}", self.url);
+        self.reached_by(url)
+    }
+
     pub fn database(&self) -> &TestDatabase {
         &self.database
     }
@@ -105,7 +129,10 @@ impl Stage {
             "[database]\nurl = {url}\n[jobs.sessions]\nschedule = \"{schedule}\"\npreset = \"authjs-prisma\"\n\
              [jobs.sessions.limits]\n{limits}\n{rest}\n"
         );
-        fs::write(&path, text).expect("a configuration file");
+        // In one step: a daemon that runs already may be reading it.
+        let new = self.directory().join("sweepd.toml.new");
+        fs::write(&new, text).expect("a configuration file");
+        fs::rename(new, &path).expect("it takes its place");
         path
     }
 
@@ -130,6 +157,21 @@ impl Stage {
         let session = self.database.session();
         let count = |name| session.count(&count_sessions(self.database.engine(), name));
         (count("live"), count("expired"))
+    }
+
+    /// What the ledger counts and what is left, at one moment.
+    pub fn balance(&self) -> Balance {
+        self.scales()()
+    }
+
+    /// Gives the balance again and again, over one connection.
+    pub fn scales(&self) -> impl Fn() -> Balance {
+        let (session, sql) = (self.database.session(), balance(self.database.engine()));
+        move || {
+            let row = json(session.texts(sql).remove(0));
+            let number = |key: &str| row[key].as_i64().expect("a number");
+            Balance { deleted: number("deleted"), left: number("left") }
+        }
     }
 
     /// Waits until no expired session is left.
@@ -187,6 +229,12 @@ impl Stage {
     /// Asserts that ledger and audit log count exactly the rows that are gone, and returns that count.
     pub fn assert_counts(&self, expired: u32) -> i64 {
         let gone = i64::from(expired) - self.sessions().1;
+        self.assert_gone(gone);
+        gone
+    }
+
+    /// Asserts that ledger and audit log count exactly `gone` rows.
+    pub fn assert_gone(&self, gone: i64) {
         let runs = self.runs();
         let audit = self.audit();
         let ledger: i64 = runs.iter().map(|run| run.deleted).sum();
@@ -198,8 +246,48 @@ impl Stage {
             assert_eq!(rows[0]["deletedCount"], run.deleted, "{run:?}");
             assert_eq!(rows[0]["outcome"], *run.state, "{run:?}");
         }
-        gone
     }
+}
+
+/// Ends a daemon as a service manager does.
+pub fn stop(daemon: &mut Process) {
+    daemon.signal("TERM");
+    assert_eq!(daemon.exit_code(Duration::from_secs(8)), 0, "{}", daemon.output());
+}
+
+/// The same test on every engine that is installed, at once.
+pub fn on_every_engine(test: impl Fn(&Stage) + Sync) {
+    std::thread::scope(|scope| {
+        for engine in Engine::all() {
+            let test = &test;
+            scope.spawn(move || {
+                if let Some(stage) = Stage::fresh(engine) {
+                    test(&stage);
+                }
+            });
+        }
+    });
+}
+
+/// A test that stops its server.
+pub fn on_a_private_server(engine: Engine, test: impl FnOnce(&PrivateServer, &Stage)) {
+    if let Some(server) = PrivateServer::start(engine) {
+        let stage = Stage::on(server.fresh());
+        test(&server, &stage);
+    }
+}
+
+/// The scheduled instants of runs, in order.
+pub fn instants(runs: &[Run]) -> Vec<i64> {
+    let mut instants: Vec<_> = runs.iter().filter_map(|run| run.scheduled_for).collect();
+    instants.sort_unstable();
+    instants
+}
+
+/// Asserts that none is missing, and that none was answered twice.
+pub fn assert_consecutive(instants: &[i64], step: i64) {
+    let gaps: Vec<_> = instants.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(gaps.iter().all(|gap| *gap == step), "{instants:?} are not {step} s apart");
 }
 
 /// Waits for something that a running program brings about.
@@ -213,8 +301,14 @@ pub fn wait(process: &mut Process, missing: &str, mut done: impl FnMut() -> bool
     }
 }
 
-/// Rows by a join of digits, which every engine can do.
+/// Rows that expire so many minutes from now.
 pub fn insert(engine: Engine, name: &str, count: u32, minutes: i32) -> String {
+    insert_spread(engine, name, count, minutes, u32::MAX)
+}
+
+/// Rows of which so many expire together, and the next ones a millisecond earlier: by a join of digits, which every
+/// engine can do.
+pub fn insert_spread(engine: Engine, name: &str, count: u32, minutes: i32, together: u32) -> String {
     let places = count.saturating_sub(1).to_string().len();
     let digits: Vec<_> = (0..places).map(|place| format!("digit AS d{place}")).collect();
     let number: Vec<_> =
@@ -222,11 +316,17 @@ pub fn insert(engine: Engine, name: &str, count: u32, minutes: i32) -> String {
     let digit: Vec<_> = (1..10).map(|digit| format!("UNION ALL SELECT {digit}")).collect();
     let (expires, token) = match engine {
         Engine::Postgres => {
-            (format!("now() AT TIME ZONE 'UTC' + interval '{minutes} minutes'"), format!("'{name}-' || n"))
+            let earlier = format!("n / {together} * interval '1 millisecond'");
+            let expires = format!("now() AT TIME ZONE 'UTC' + interval '{minutes} minutes' - {earlier}");
+            (expires, format!("'{name}-' || n"))
         }
-        Engine::MySql => (format!("UTC_TIMESTAMP(3) + INTERVAL {minutes} MINUTE"), format!("CONCAT('{name}-', n)")),
+        Engine::MySql => {
+            let earlier = format!("INTERVAL n DIV {together} * 1000 MICROSECOND");
+            (format!("UTC_TIMESTAMP(3) + INTERVAL {minutes} MINUTE - {earlier}"), format!("CONCAT('{name}-', n)"))
+        }
         Engine::Sqlite => {
-            (format!("CAST(strftime('%s', 'now', '{minutes} minutes') AS INTEGER) * 1000"), format!("'{name}-' || n"))
+            let now = format!("CAST(strftime('%s', 'now', '{minutes} minutes') AS INTEGER) * 1000");
+            (format!("{now} - n / {together}"), format!("'{name}-' || n"))
         }
     };
     let table = if engine == Engine::MySql { "Session" } else { "\"Session\"" };
@@ -246,21 +346,43 @@ fn count_sessions(engine: Engine, name: &str) -> String {
     }
 }
 
+fn balance(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Postgres => {
+            r#"SELECT json_build_object('deleted', (SELECT coalesce(sum(deleted), 0) FROM sweepd.run),
+                'left', (SELECT count(*) FROM "Session" WHERE "sessionToken" LIKE 'expired-%'))::text"#
+        }
+        Engine::MySql => {
+            "SELECT CAST(JSON_OBJECT('deleted', (SELECT CAST(COALESCE(SUM(deleted), 0) AS SIGNED) FROM sweepd_run),
+                'left', (SELECT COUNT(*) FROM Session WHERE sessionToken LIKE 'expired-%')) AS CHAR)"
+        }
+        Engine::Sqlite => {
+            r#"SELECT json_object('deleted', (SELECT coalesce(sum(deleted), 0) FROM sweepd_run),
+                'left', (SELECT count(*) FROM "Session" WHERE "sessionToken" LIKE 'expired-%'))"#
+        }
+    }
+}
+
 fn ledger(engine: Engine) -> &'static str {
     match engine {
         Engine::Postgres => {
             "SELECT json_build_object('id', id, 'trigger', triggered_by, 'state', state, 'stoppedBy', stopped_by,
-                'deleted', deleted, 'scheduledFor', extract(epoch FROM scheduled_for)::bigint)::text
+                'deleted', deleted, 'scheduledFor', extract(epoch FROM scheduled_for)::bigint,
+                'planned', (cutoff IS NOT NULL)::int, 'startedAt', to_char(started_at, 'YYYY-MM-DD HH24:MI:SS.US'),
+                'finishedAt', to_char(finished_at, 'YYYY-MM-DD HH24:MI:SS.US'))::text
             FROM sweepd.run ORDER BY started_at, id"
         }
         Engine::MySql => {
             "SELECT CAST(JSON_OBJECT('id', id, 'trigger', triggered_by, 'state', state, 'stoppedBy', stopped_by,
-                'deleted', deleted, 'scheduledFor', TIMESTAMPDIFF(SECOND, '1970-01-01', scheduled_for)) AS CHAR)
+                'deleted', deleted, 'scheduledFor', TIMESTAMPDIFF(SECOND, '1970-01-01', scheduled_for),
+                'planned', IF(cutoff IS NULL, 0, 1), 'startedAt', CAST(started_at AS CHAR),
+                'finishedAt', CAST(finished_at AS CHAR)) AS CHAR)
             FROM sweepd_run ORDER BY started_at, id"
         }
         Engine::Sqlite => {
             "SELECT json_object('id', id, 'trigger', triggered_by, 'state', state, 'stoppedBy', stopped_by,
-                'deleted', deleted, 'scheduledFor', CAST(strftime('%s', scheduled_for) AS INTEGER))
+                'deleted', deleted, 'scheduledFor', CAST(strftime('%s', scheduled_for) AS INTEGER),
+                'planned', cutoff IS NOT NULL, 'startedAt', started_at, 'finishedAt', finished_at)
             FROM sweepd_run ORDER BY started_at, id"
         }
     }
@@ -279,5 +401,8 @@ fn run(row: &Value) -> Run {
         stopped_by: text("stoppedBy"),
         deleted: row["deleted"].as_i64().expect("a count"),
         scheduled_for: row["scheduledFor"].as_i64(),
+        planned: row["planned"] == 1,
+        started_at: text("startedAt").expect("a start"),
+        finished_at: text("finishedAt"),
     }
 }

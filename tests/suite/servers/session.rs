@@ -71,18 +71,24 @@ impl Session {
 
     /// Runs one statement, and gives the number of rows that it changed.
     pub fn change(&self, sql: &str) -> u64 {
-        let text = AssertSqlSafe(sql.to_owned());
+        self.try_change(sql).unwrap_or_else(|error| panic!("{error}, in: {sql}"))
+    }
+
+    pub fn try_change(&self, sql: &str) -> Result<u64, sqlx::Error> {
+        let sql = AssertSqlSafe(sql.to_owned());
         with_connection!(self, |connection| async {
-            sqlx::raw_sql(text).execute(connection).await.map(|done| done.rows_affected())
+            sqlx::raw_sql(sql).execute(connection).await.map(|done| done.rows_affected())
         })
-        .unwrap_or_else(|error| panic!("{error}, in: {sql}"))
     }
 
     /// The one integer that a query gives.
     pub fn count(&self, sql: &str) -> i64 {
+        self.try_count(sql).unwrap_or_else(|error| panic!("{error}, in: {sql}"))
+    }
+
+    pub fn try_count(&self, sql: &str) -> Result<i64, sqlx::Error> {
         let text = AssertSqlSafe(sql.to_owned());
         with_connection!(self, |connection| sqlx::query_scalar(text).fetch_one(connection))
-            .unwrap_or_else(|error| panic!("{error}, in: {sql}"))
     }
 
     /// The first column of every row, which the query must give as text.
