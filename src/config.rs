@@ -83,6 +83,8 @@ pub struct Daemon {
     pub heartbeat: Duration,
     /// A run that has been silent for this long is dead.
     pub stale_after: Duration,
+    /// How long an ended run stays in the ledger.
+    pub history: Duration,
 }
 
 impl Default for Daemon {
@@ -91,6 +93,7 @@ impl Default for Daemon {
             shutdown_timeout: Duration::from_secs(8),
             heartbeat: Duration::from_secs(2),
             stale_after: Duration::from_secs(10),
+            history: Duration::from_hours(400 * 24),
         }
     }
 }

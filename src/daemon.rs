@@ -130,6 +130,7 @@ pub fn sweeper(config: &Config, job: &Job, clock: &Clock) -> Sweeper {
         audit: config.audit.clone(),
         heartbeat: config.daemon.heartbeat,
         stale_after: config.daemon.stale_after,
+        history: config.daemon.history,
         grace: config.daemon.shutdown_timeout / 2,
         host: host(),
         clock: clock.clone(),

@@ -16,6 +16,10 @@ use crate::report::{Outcome, Report, RunId, SweepOrder};
 
 /// How often a claim is tried while the run that is in its way ends before it can be looked at.
 const CLAIM_TRIES: u32 = 10;
+/// How many old runs are deleted in one step.
+const FORGET_ROWS: u64 = 1000;
+/// How many steps there are after one run; the next one goes on.
+const FORGET_STEPS: u32 = 10;
 
 /// The ledger of one database.
 #[derive(Debug, Clone)]
@@ -188,6 +192,29 @@ impl Ledger {
         Ok(report)
     }
 
+    /// Deletes the runs of a job that ended longer than `history` ago, some thousands at most, and returns how many. One
+    /// that is running stays, and so does the newest that answered a scheduled instant. Audit rows are the
+    /// application's, and stay.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn forget(&self, target: &str, job: &str, history: Duration) -> Result<u64, DbError> {
+        let engine = self.database.engine();
+        // Mostly there are none, and looking takes neither a lock nor a privilege more.
+        if self.database.read(ledger_sql::any_old(engine, target, job, history)).await?.is_empty() {
+            return Ok(0);
+        }
+        let mut forgotten = 0;
+        for _ in 0..FORGET_STEPS {
+            let rows = self.database.write(ledger_sql::forget(engine, target, job, history, FORGET_ROWS)).await?;
+            forgotten += rows;
+            if rows < FORGET_ROWS {
+                break;
+            }
+        }
+        Ok(forgotten)
+    }
+
     /// The newest runs, newest first.
     ///
     /// # Errors
@@ -206,6 +233,16 @@ impl Ledger {
         for statement in ledger_sql::touch_nothing(database.engine()) {
             transaction.execute(statement).await?;
         }
+        transaction.rollback().await
+    }
+
+    /// Tries whether this user may delete old runs, and changes nothing.
+    ///
+    /// # Errors
+    /// What the database says when it may not.
+    pub async fn rehearse_forgetting(database: &Database) -> Result<(), DbError> {
+        let mut transaction = database.begin(Purpose::Write).await?;
+        transaction.execute(ledger_sql::delete_nothing(database.engine())).await?;
         transaction.rollback().await
     }
 

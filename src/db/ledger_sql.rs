@@ -58,6 +58,12 @@ pub fn touch_nothing(engine: Engine) -> [Statement; 4] {
     [insert, update, arm, rearm].map(|sql| Statement::text(engine, &sql))
 }
 
+/// Deletes nothing, but only for who may forget old runs.
+#[must_use]
+pub fn delete_nothing(engine: Engine) -> Statement {
+    Statement::text(engine, &format!("DELETE FROM {} WHERE 1 = 0", own_table(engine, "run")))
+}
+
 /// The statements that let `user` keep the ledger in `schema` (on `PostgreSQL` it has its own), one a line.
 #[must_use]
 pub fn grants(engine: Engine, schema: &str, user: &str) -> String {
@@ -67,7 +73,7 @@ pub fn grants(engine: Engine, schema: &str, user: &str) -> String {
         Engine::MySql | Engine::Sqlite => (String::new(), format!("{}.", quote(engine, schema))),
     };
     format!(
-        "{before}GRANT SELECT ON {schema}{} TO {user};\nGRANT SELECT, INSERT, UPDATE ON {schema}{} TO {user};\n\
+        "{before}GRANT SELECT ON {schema}{} TO {user};\nGRANT SELECT, INSERT, UPDATE, DELETE ON {schema}{} TO {user};\n\
          GRANT SELECT, INSERT, UPDATE ON {schema}{} TO {user};",
         own("migration"),
         own("run"),
@@ -184,6 +190,52 @@ pub fn interrupt(engine: Engine, run: RunId, stale_after: Duration) -> Statement
         .with(|statement| still_running(statement, run))
         .push(" AND heartbeat_at < ")
         .with(|statement| ago(statement, stale_after))
+}
+
+/// Selects a row when a job has runs that ended longer than `history` ago.
+#[must_use]
+pub fn any_old(engine: Engine, target: &str, job: &str, history: Duration) -> Statement {
+    Statement::text(engine, &format!("SELECT 1 FROM {}", own_table(engine, "run")))
+        .with(|statement| old(statement, target, job, history))
+        .push(" LIMIT 1")
+}
+
+/// Deletes up to `most` runs of a job that ended longer than `history` ago.
+#[must_use]
+pub fn forget(engine: Engine, target: &str, job: &str, history: Duration, most: u64) -> Statement {
+    let run = own_table(engine, "run");
+    let oldest = format!(" ORDER BY started_at LIMIT {most}");
+    let delete = Statement::text(engine, &format!("DELETE FROM {run}"));
+    match engine {
+        // With a subquery of ids it would read, and lock, the whole table.
+        Engine::MySql => delete.with(|statement| old(statement, target, job, history)).push(&oldest),
+        Engine::Postgres | Engine::Sqlite => delete
+            .push(&format!(" WHERE id IN (SELECT id FROM {run}"))
+            .with(|statement| old(statement, target, job, history))
+            .push(&oldest)
+            .push(")"),
+    }
+}
+
+/// The newest instant that was answered stays, because it tells which were missed since. A run starts before it ends,
+/// and there is an index on the start. `MySQL` wants a table of its own between two uses of the same.
+fn old(statement: Statement, target: &str, job: &str, history: Duration) -> Statement {
+    let run = own_table(statement.engine(), "run");
+    statement
+        .push(" WHERE started_at < ")
+        .with(|statement| long_ago(statement, history))
+        .push(" AND finished_at < ")
+        .with(|statement| long_ago(statement, history))
+        .push(" AND state <> 'running' AND target = ")
+        .bind(target)
+        .push(" AND job = ")
+        .bind(job)
+        .push(" AND (scheduled_for IS NULL OR scheduled_for < (SELECT newest FROM (SELECT max(scheduled_for) AS newest")
+        .push(&format!(" FROM {run} WHERE target = "))
+        .bind(target)
+        .push(" AND job = ")
+        .bind(job)
+        .push(") AS answered))")
 }
 
 /// Records the schedule of a job and that it has it since `now`; changes nothing when it has it already.
@@ -335,6 +387,15 @@ fn ago(statement: Statement, time: Duration) -> Statement {
             statement.push("strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ").bind(seconds).push(")")
         }
     }
+}
+
+/// By the transaction's clock where `PostgreSQL` would ask the statement's for each row, and use no index.
+fn long_ago(statement: Statement, time: Duration) -> Statement {
+    if statement.engine() != Engine::Postgres {
+        return ago(statement, time);
+    }
+    let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 1000);
+    statement.push("now() - ").bind(millis).push(" * INTERVAL '1 millisecond'")
 }
 
 fn instant(statement: Statement, at: Option<DateTime<Utc>>) -> Statement {

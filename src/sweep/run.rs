@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::plan::Plan;
 use super::probe::Probes;
@@ -100,6 +100,7 @@ impl Sweeper {
         match run.finish(&ended).await {
             Ok(report) => {
                 log(&report);
+                run.forget(self.history).await;
                 Answer::Ran(report)
             }
             Err(error) => {
@@ -139,7 +140,9 @@ impl Sweeper {
         let looked = probes.look(database).await;
         probes.close().await;
         looked?;
-        Plan::choose(database, spec, target, cutoff).await
+        let plan = Plan::choose(database, spec, target, cutoff).await?;
+        guard::ahead(database, spec, plan.parts.iter().map(|part| &part.target), self.clock.now()).await?;
+        Ok(plan)
     }
 
     /// The report of a run that could not be written to the ledger.
@@ -173,6 +176,17 @@ impl Run<'_> {
     async fn out_of_grace(&self, grace: Duration) {
         self.stop.cancelled().await;
         tokio::time::sleep(grace).await;
+    }
+
+    /// Deletes the job's old runs from the ledger. That they stay is no fault of this run.
+    async fn forget(&self, history: Duration) {
+        let target = self.database.qualify(&self.spec.layout.table).to_string();
+        let forget = self.ledger.forget(&target, &self.spec.job, history);
+        match self.stop.run_until_cancelled(forget).await {
+            Some(Ok(rows)) if rows > 0 => debug!(job = %self.spec.job, rows, "old runs were deleted from the ledger"),
+            Some(Err(error)) => warn!(job = %self.spec.job, "old runs stay in the ledger: {error}"),
+            Some(Ok(_)) | None => {}
+        }
     }
 
     /// Ends the run in the ledger, with its audit row; where that one cannot be written, without it.
