@@ -121,7 +121,7 @@ fn migrations_that_were_killed_half_way_are_finished() {
         for _ in rounds(100, Duration::from_secs(6)) {
             stage.database().execute(match engine {
                 Engine::Postgres => "DROP SCHEMA IF EXISTS sweepd CASCADE",
-                _ => "DROP TABLE IF EXISTS sweepd_run; DROP TABLE IF EXISTS sweepd_migration",
+                _ => "DROP TABLE IF EXISTS sweepd_run; DROP TABLE IF EXISTS sweepd_armed; DROP TABLE IF EXISTS sweepd_migration",
             });
             let mut first = migrate();
             sleep(dice.millis(20, 150));
