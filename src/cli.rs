@@ -113,7 +113,7 @@ impl Failure {
 struct Session {
     config: Config,
     clock: Clock,
-    _log: Guard,
+    log: Guard,
 }
 
 impl Session {
@@ -133,7 +133,7 @@ impl Session {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        Self { config, clock: Clock::system(), _log: log }
+        Self { config, clock: Clock::system(), log }
     }
 
     /// The named jobs, or every enabled one.
@@ -165,14 +165,9 @@ fn load(path: Option<&Path>) -> Result<Config, Failure> {
 /// A configuration that is valid, and whose schedules still have instants to come.
 fn usable(loaded: Result<Config, ConfigErrors>) -> Result<Config, Failure> {
     let config = loaded.map_err(|errors| Failure::usage(errors.to_string()))?;
-    let now = Clock::system().now();
-    let over = |job: &&Job| job.enabled && !job.schedule.is_manual() && job.schedule.next_after(now).is_none();
-    match config.jobs.iter().find(over) {
+    match config.never_fires(Clock::system().now()) {
         None => Ok(config),
-        Some(job) => Err(Failure::usage(format!(
-            "jobs.{}.schedule: {} has no instant within the next ten years; write \"manual\" for a job that the timer never fires",
-            job.spec.job, job.schedule
-        ))),
+        Some(problem) => Err(Failure::usage(problem)),
     }
 }
 

@@ -6,45 +6,98 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 /// Where the program gets the time from.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Clock(Source);
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 enum Source {
-    #[default]
-    System,
-    Set(Arc<Mutex<DateTime<Utc>>>),
+    System(Anchor),
+    Set(Arc<Mutex<Hands>>),
+}
+
+/// What both clocks said at one moment.
+#[derive(Debug, Clone, Copy)]
+struct Anchor {
+    wall: DateTime<Utc>,
+    running: Duration,
+}
+
+/// A clock of tests.
+#[derive(Debug)]
+struct Hands {
+    wall: DateTime<Utc>,
+    steady: DateTime<Utc>,
 }
 
 impl Clock {
     /// The machine's clock.
     #[must_use]
     pub fn system() -> Self {
-        Self(Source::System)
+        Self(Source::System(Anchor { wall: wall(), running: running() }))
     }
 
     /// A clock that stands still at `instant` until [`Clock::set`] moves it. For tests.
     #[must_use]
     pub fn fixed(instant: DateTime<Utc>) -> Self {
-        Self(Source::Set(Arc::new(Mutex::new(instant))))
+        Self(Source::Set(Arc::new(Mutex::new(Hands { wall: instant, steady: instant }))))
     }
 
-    /// Moves a clock made by [`Clock::fixed`], and all its clones; the machine's clock stays as it is.
+    /// Lets time pass on a clock made by [`Clock::fixed`], and all its clones, until `instant`; the machine's clock stays
+    /// as it is.
     pub fn set(&self, instant: DateTime<Utc>) {
-        if let Source::Set(now) = &self.0 {
-            *now.lock().unwrap_or_else(PoisonError::into_inner) = instant;
+        if let Source::Set(hands) = &self.0 {
+            let mut hands = hands.lock().unwrap_or_else(PoisonError::into_inner);
+            let passed = instant - hands.wall;
+            hands.wall = instant;
+            hands.steady += passed;
+        }
+    }
+
+    /// Sets a clock made by [`Clock::fixed`] to `instant` as somebody does who sets a machine's clock: no time passes.
+    pub fn step(&self, instant: DateTime<Utc>) {
+        if let Source::Set(hands) = &self.0 {
+            hands.lock().unwrap_or_else(PoisonError::into_inner).wall = instant;
         }
     }
 
     /// The wall clock.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn now(&self) -> DateTime<Utc> {
         match &self.0 {
-            Source::System => Utc::now(),
-            Source::Set(now) => *now.lock().unwrap_or_else(PoisonError::into_inner),
+            Source::System(_) => wall(),
+            Source::Set(hands) => hands.lock().unwrap_or_else(PoisonError::into_inner).wall,
         }
     }
+
+    /// What the wall clock would say if nobody had set it since this clock was made: what it said then, and the time
+    /// that has passed on a clock that cannot be set.
+    #[must_use]
+    pub fn steady(&self) -> DateTime<Utc> {
+        match &self.0 {
+            Source::System(anchor) => anchor.wall + running().saturating_sub(anchor.running),
+            Source::Set(hands) => hands.lock().unwrap_or_else(PoisonError::into_inner).steady,
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+fn wall() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// The time since the machine started, the time that it was suspended included.
+#[cfg(target_os = "linux")]
+fn running() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::from_secs(seconds) + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// The time since this process first asked.
+#[cfg(not(target_os = "linux"))]
+fn running() -> Duration {
+    static FIRST: std::sync::LazyLock<Stopwatch> = std::sync::LazyLock::new(Stopwatch::start);
+    FIRST.elapsed()
 }
 
 /// Measures how long something takes, on the monotonic clock.

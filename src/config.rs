@@ -17,13 +17,19 @@ mod limits;
 mod reader;
 mod setting;
 mod settings;
+mod source;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 pub use environment::Environment;
 pub use error::ConfigErrors;
+pub use source::Source;
+pub use watch::Watch;
 
 use crate::audit;
 use crate::db::DatabaseUrl;
@@ -42,6 +48,8 @@ pub struct Config {
     pub databases: BTreeMap<String, Database>,
     /// The jobs, in the order of their names.
     pub jobs: Vec<Job>,
+    /// Whether the only job is the built-in one, because none is configured.
+    pub built_in_job: bool,
     /// Audit rows.
     pub audit: audit::Settings,
     /// Logs.
@@ -75,6 +83,8 @@ pub struct Daemon {
     pub heartbeat: Duration,
     /// A run that has been silent for this long is dead.
     pub stale_after: Duration,
+    /// How long an ended run stays in the ledger.
+    pub history: Duration,
 }
 
 impl Default for Daemon {
@@ -83,6 +93,7 @@ impl Default for Daemon {
             shutdown_timeout: Duration::from_secs(8),
             heartbeat: Duration::from_secs(2),
             stale_after: Duration::from_secs(10),
+            history: Duration::from_hours(400 * 24),
         }
     }
 }
@@ -95,9 +106,7 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn load(explicit: Option<&Path>, environment: &Environment, directory: &Path) -> Result<Self, ConfigErrors> {
-        let found = layers::find(explicit, environment, directory)
-            .map_err(|(path, problem)| ConfigErrors::new(Some(path), vec![problem]))?;
-        Self::build(found.as_ref().map(|(path, text)| (path.as_path(), text.as_str())), environment)
+        Source::new(explicit, environment.clone(), directory).load()
     }
 
     /// The same from text that was read already; `path` is what it is called in messages.
@@ -106,6 +115,17 @@ impl Config {
     /// Everything that is wrong, at once.
     pub fn from_text(path: &Path, text: &str, environment: &Environment) -> Result<Self, ConfigErrors> {
         Self::build(Some((path, text)), environment)
+    }
+
+    /// A job whose schedule has no instant to come after `now`, and what to do about it.
+    #[must_use]
+    pub fn never_fires(&self, now: DateTime<Utc>) -> Option<String> {
+        let over = |job: &&Job| job.enabled && !job.schedule.is_manual() && job.schedule.next_after(now).is_none();
+        let job = self.jobs.iter().find(over)?;
+        Some(format!(
+            "jobs.{}.schedule: {} has no instant within the next ten years; write \"manual\" for a job that the timer never fires",
+            job.spec.job, job.schedule
+        ))
     }
 
     /// The effective configuration as TOML, with a note where each value is from, and without secrets.
@@ -122,7 +142,7 @@ impl Config {
     }
 
     fn read(layers: layers::Layers, environment: &Environment) -> Result<Self, Vec<error::Problem>> {
-        let file = layers.file.clone();
+        let (file, built_in_job) = (layers.file.clone(), layers.built_in_job);
         let (mut reader, values) = reader::Reader::new(layers);
         let mut root = reader.root(values);
         root.later(&["http"]);
@@ -136,6 +156,16 @@ impl Config {
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Self { file, databases: databases::ready(databases), jobs, audit, log, daemon, warnings, entries })
+        Ok(Self {
+            file,
+            databases: databases::ready(databases),
+            jobs,
+            built_in_job,
+            audit,
+            log,
+            daemon,
+            warnings,
+            entries,
+        })
     }
 }

@@ -1,41 +1,54 @@
-//! The composition root: builds everything from the configuration, keeps it running, and drains it.
+//! The composition root: builds everything from the configuration, keeps it running, changes it, and drains it.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+mod workers;
 
-use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Source};
 use crate::db;
-use crate::job::{Inbox, Job, Worker};
+use crate::job::Job;
 use crate::lifecycle::{Drained, Lifecycle};
-use crate::report::{Trigger, rfc3339};
-use crate::schedule::timer::{Timer, TimerError};
-use crate::sweep::{Limits, Request, Sweeper};
+use crate::schedule::timer::TimerError;
+use crate::sweep::{Limits, Sweeper};
+use crate::telemetry;
+use workers::Workers;
 
-/// Runs until a signal stops it.
+/// Runs until a signal stops it, and follows the configuration while it is edited. `config` is what `source` gave.
 ///
 /// # Errors
 /// When the timer cannot be set up, or fails.
-pub async fn run(config: &Config, mut lifecycle: Lifecycle, clock: Clock) -> Result<Drained, TimerError> {
-    let mut timer = Timer::new(clock.clone()).await?;
-    let mut turns = HashMap::new();
-    for job in config.jobs.iter().filter(|job| job.enabled) {
-        let turn = turns.entry(job.database.clone()).or_insert_with(|| Arc::new(Semaphore::new(1)));
-        let inbox = start(job, sweeper(config, job, &clock), turn, &lifecycle);
-        timer.add(&job.schedule, move |at| inbox.request(scheduled(at))).await?;
+pub async fn run(
+    mut config: Config,
+    mut source: Source,
+    log: &telemetry::Guard,
+    mut lifecycle: Lifecycle,
+    clock: Clock,
+) -> Result<Drained, TimerError> {
+    let mut workers = Workers::new(&lifecycle, &clock).await?;
+    workers.follow(&config).await?;
+    if config.jobs.iter().all(|job| !job.enabled || job.schedule.is_manual()) {
+        warn!("no job has a schedule, so nothing will ever run by itself");
     }
-    announce(config, &timer, &clock);
-    let stop = lifecycle.stop.clone();
-    let mut timer = lifecycle.tasks.spawn(async move { timer.run(&stop).await });
+    info!(jobs = config.jobs.len(), "sweepd {} is ready", env!("CARGO_PKG_VERSION"));
+    let mut changes = watch(&source, &lifecycle);
     let broken = loop {
-        tokio::select! {
-            ended = &mut timer => break ended.unwrap_or(Err(TimerError::Stopped)).err(),
-            stop = lifecycle.signal() => if stop { break None },
+        let reload = tokio::select! {
+            fired = workers.fire_next() => match fired {
+                Ok(()) => false,
+                Err(error) => break Some(error),
+            },
+            stop = lifecycle.signal() => if stop { break None } else { true },
+            Some(()) = changes.recv() => source.has_changed(),
+        };
+        if reload && let Some(new) = edited(&mut source, &config, &clock) {
+            if let Err(error) = workers.follow(&new).await {
+                break Some(error);
+            }
+            log.set_level(new.log.level);
+            config = new;
         }
-        warn!("SIGHUP: this version reads its configuration only at start; restart it");
     };
     if let Some(error) = &broken {
         error!("no job can be fired any more: {error}");
@@ -48,6 +61,57 @@ pub async fn run(config: &Config, mut lifecycle: Lifecycle, clock: Clock) -> Res
         Drained::Forced => warn!("stopped at once by a second signal"),
     }
     broken.map_or(Ok(drained), Err)
+}
+
+/// Watches the file in a task of its own, which is not interrupted while somebody writes it.
+fn watch(source: &Source, lifecycle: &Lifecycle) -> mpsc::Receiver<()> {
+    let (sender, changes) = mpsc::channel(1);
+    let (mut watch, stop) = (source.watch(), lifecycle.stop.clone());
+    lifecycle.tasks.spawn(async move {
+        let follow = async {
+            loop {
+                watch.changed().await;
+                if sender.send(()).await.is_err() {
+                    return;
+                }
+            }
+        };
+        stop.run_until_cancelled(follow).await
+    });
+    changes
+}
+
+/// The configuration after an edit; none when it is bad: then everything stays as it is.
+fn edited(source: &mut Source, before: &Config, clock: &Clock) -> Option<Config> {
+    let loaded = source.load().map_err(|errors| errors.to_string());
+    let usable = loaded.and_then(|new| match new.never_fires(clock.now()).or_else(|| lost(before, &new)) {
+        None => Ok(new),
+        Some(problem) => Err(problem),
+    });
+    match usable {
+        Err(problem) => {
+            error!("the configuration was edited and cannot be used, so the one from before stays in force: {problem}");
+            None
+        }
+        Ok(new) => {
+            new.warnings.iter().for_each(|warning| warn!("{warning}"));
+            if (telemetry::Settings { level: before.log.level, ..new.log.clone() }) != before.log {
+                warn!("of [log], only `level` can be changed without a restart");
+            }
+            info!(jobs = new.jobs.len(), "the configuration was loaded anew");
+            Some(new)
+        }
+    }
+}
+
+/// A file that was cut off by accident must not end every job.
+fn lost(before: &Config, new: &Config) -> Option<String> {
+    let kept = |job: &Job| new.jobs.iter().any(|other| other.spec.job == job.spec.job);
+    let names: Vec<_> = before.jobs.iter().map(|job| job.spec.job.as_str()).collect();
+    let built_in_instead = new.built_in_job && !before.built_in_job;
+    (built_in_instead || !before.jobs.iter().any(kept)).then(|| {
+        format!("none of the jobs that there were ({}) is in it; if that is meant, restart sweepd", names.join(", "))
+    })
 }
 
 /// What runs a job of the configuration: the same for the daemon and the command line.
@@ -66,6 +130,7 @@ pub fn sweeper(config: &Config, job: &Job, clock: &Clock) -> Sweeper {
         audit: config.audit.clone(),
         heartbeat: config.daemon.heartbeat,
         stale_after: config.daemon.stale_after,
+        history: config.daemon.history,
         grace: config.daemon.shutdown_timeout / 2,
         host: host(),
         clock: clock.clone(),
@@ -81,29 +146,6 @@ fn settings(database: &config::Database, limits: &Limits, workers: u32) -> db::S
         lock_timeout: limits.lock_timeout,
         statement_timeout: limits.statement_timeout,
     }
-}
-
-fn start(job: &Job, sweeper: Sweeper, turn: &Arc<Semaphore>, lifecycle: &Lifecycle) -> Inbox {
-    let (stop, tasks) = (lifecycle.stop.clone(), lifecycle.tasks.clone());
-    let (worker, inbox) = Worker::new(job.spec.clone(), sweeper, Arc::clone(turn), stop, tasks);
-    lifecycle.tasks.spawn(worker.serve());
-    inbox
-}
-
-fn scheduled(at: chrono::DateTime<chrono::Utc>) -> Request {
-    Request { trigger: Trigger::Schedule, scheduled_for: Some(at) }
-}
-
-fn announce(config: &Config, timer: &Timer, clock: &Clock) {
-    for job in &config.jobs {
-        let next = job.schedule.next_after(clock.now()).filter(|_| job.enabled);
-        let next = next.map_or_else(|| "never by itself".to_owned(), rfc3339);
-        info!(job = %job.spec.job, enabled = job.enabled, next, "{}", job.schedule.describe());
-    }
-    if timer.next().is_none() {
-        warn!("no job has a schedule, so nothing will ever run by itself");
-    }
-    info!(jobs = config.jobs.len(), "sweepd {} is ready", env!("CARGO_PKG_VERSION"));
 }
 
 /// This host's name: what the system says, or what the environment does.

@@ -23,7 +23,8 @@ pub mod write_ahead_log;
 
 use std::time::Duration;
 
-use pool::Pool;
+use pool::{Connections, Pool};
+use transaction::Lease;
 
 pub use encoding::{Encoding, Mode};
 pub use error::{DbError, Trouble};
@@ -54,7 +55,7 @@ pub struct Settings {
 /// An open database. Connections are made when they are needed; [`Database::close`] ends them.
 #[derive(Debug, Clone)]
 pub struct Database {
-    pool: Pool,
+    connections: Connections,
     location: String,
     schema: String,
     version: Version,
@@ -106,7 +107,7 @@ impl Database {
     pub async fn connect(settings: &Settings) -> Result<Self, DbError> {
         let location = settings.url.location();
         let mut database = Self {
-            pool: Pool::new(settings),
+            connections: Connections::new(settings),
             location,
             schema: String::new(),
             version: Version { text: String::new(), major: 0, mariadb: false },
@@ -134,7 +135,7 @@ impl Database {
     /// Which server it is.
     #[must_use]
     pub fn engine(&self) -> Engine {
-        self.pool.engine()
+        self.connections.engine()
     }
 
     /// What the server says that it is.
@@ -167,10 +168,11 @@ impl Database {
     /// # Errors
     /// When there is no connection to be had.
     pub async fn begin(&self, purpose: Purpose) -> Result<Transaction, DbError> {
-        let limit = (purpose != Purpose::Count).then_some(self.timeouts.1 + MARGIN);
-        let begin = within(limit, self.pool.begin(self.begin_sql(purpose)));
-        let inner = begin.await.map_err(|error| self.error(&error))?;
-        Ok(Transaction { inner, location: self.location.clone(), limit })
+        let limit = self.timeouts.1 + MARGIN;
+        let lease = Lease::of(&self.connections, &self.location);
+        let begin = within(Some(limit), lease.pool.begin(self.begin_sql(purpose)));
+        let inner = begin.await.map_err(|error| lease.error(&error))?;
+        Ok(Transaction { inner, lease, limit: (purpose != Purpose::Count).then_some(limit) })
     }
 
     /// Reads rows in a transaction of its own: a proxy that pools by transaction keeps the statement together.
@@ -212,7 +214,7 @@ impl Database {
     /// # Errors
     /// Those of the database.
     pub async fn script(&self, sql: &str) -> Result<(), DbError> {
-        self.pool.script(sql).await.map_err(|error| self.error(&error))
+        self.connections.pool().script(sql).await.map_err(|error| self.error(&error))
     }
 
     /// Reads values out of rows, and says where it went wrong.
@@ -226,7 +228,7 @@ impl Database {
     /// Ends all connections: one that sat idle through the night is half-open when it is needed. One that does not
     /// answer is left to the system.
     pub async fn close(&self) {
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.pool.close()).await;
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.connections.pool().close()).await;
     }
 
     fn error(&self, error: &sqlx::Error) -> DbError {

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::clock::Stopwatch;
-use crate::ledger::Found;
-use crate::report::Trigger;
+use crate::ledger::{Armed, Found};
+use crate::report::{Outcome, Trigger, rfc3339};
 use crate::schedule::Schedule;
-use crate::sweep::{Answer, Progress, Request, Spec, Sweeper};
+use crate::sweep::{Answer, Error, Progress, Request, Spec, Sweeper};
 
 /// A named clean-up of one table.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,8 +27,55 @@ pub struct Job {
     pub replica: Option<String>,
     /// When it runs.
     pub schedule: Schedule,
+    /// How old an instant may be that is caught up with; none, when those that passed are not.
+    pub catch_up: Option<Duration>,
+    /// By how much its runs are spread, at most.
+    pub jitter: Duration,
     /// Whether it runs at all.
     pub enabled: bool,
+}
+
+/// A run that begins later than this has been missed by the timer, and is caught up with.
+const LATE: TimeDelta = TimeDelta::minutes(1);
+/// An instant that passed this short a time ago may be about to be answered by somebody else.
+const GRACE: Duration = Duration::from_secs(5);
+
+impl Job {
+    /// How long after its instants this host runs the job: always the same, up to `jitter`.
+    #[must_use]
+    pub fn delay(&self, host: &str) -> Duration {
+        let digest = Sha256::digest(format!("{host}\n{}", self.spec.job));
+        let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        let millis = u64::try_from(self.jitter.as_millis()).unwrap_or(u64::MAX - 1);
+        Duration::from_millis(number % (millis + 1))
+    }
+
+    /// What to do when the timer fires at `now` for the instant `at`, `delay` after it: nothing when it comes too late, as
+    /// after a suspend, and is not to be caught up with.
+    #[must_use]
+    pub fn request(&self, at: DateTime<Utc>, delay: Duration, now: DateTime<Utc>) -> Option<Request> {
+        let late = now - at - TimeDelta::from_std(delay).unwrap_or_default();
+        let trigger = match self.catch_up {
+            _ if late <= LATE => Trigger::Schedule,
+            Some(within) if (now - at).to_std().unwrap_or_default() <= within => Trigger::CatchUp,
+            _ => return None,
+        };
+        Some(Request { trigger, scheduled_for: Some(at) })
+    }
+
+    /// The newest instant up to `now` that nobody has answered, where it is to be caught up with. Only instants after
+    /// the schedule was armed can have been missed: a fresh installation does not sweep when it starts.
+    #[must_use]
+    pub fn missed(&self, armed: &Armed, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let within = TimeDelta::from_std(self.catch_up?).ok()?;
+        let at = self.schedule.last_at_or_before(now, armed.since.max(now - within))?;
+        (at > armed.since && armed.answered.is_none_or(|answered| answered < at)).then_some(at)
+    }
+
+    /// The schedule as the ledger remembers it.
+    fn armed_as(&self) -> String {
+        format!("{} {}", self.schedule, self.schedule.zone().name())
+    }
 }
 
 /// How many requests may wait. A job that is busy for longer than this many of its instants skips the rest unrecorded.
@@ -46,132 +94,35 @@ impl Inbox {
     }
 }
 
+/// What a worker works with. A reload puts another in its place, and each run keeps the one that it began with.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// The job.
+    pub job: Arc<Job>,
+    /// What runs it.
+    pub sweeper: Sweeper,
+    /// One job at a time sweeps a database.
+    pub turn: Arc<Semaphore>,
+}
+
 /// A job at work.
 pub struct Worker {
-    spec: Arc<Spec>,
-    sweeper: Sweeper,
+    assignment: watch::Receiver<Assignment>,
     requests: mpsc::Receiver<Request>,
-    /// One job at a time sweeps a database.
-    turn: Arc<Semaphore>,
     /// Skipped instants are recorded one by one: many may come while the database is away.
     skips: Arc<Semaphore>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// The schedule that the ledger knows of, since this worker told it.
+    armed: Option<String>,
 }
 
-impl Worker {
-    /// A worker and the way to reach it.
-    #[must_use]
-    pub fn new(
-        spec: Spec,
-        sweeper: Sweeper,
-        turn: Arc<Semaphore>,
-        stop: CancellationToken,
-        tasks: TaskTracker,
-    ) -> (Self, Inbox) {
-        let (sender, requests) = mpsc::channel(INBOX);
-        let (spec, skips) = (Arc::new(spec), Arc::new(Semaphore::new(1)));
-        (Self { spec, sweeper, requests, turn, skips, stop, tasks }, Inbox(sender))
-    }
-
-    /// Serves requests until the process stops.
-    pub async fn serve(mut self) {
-        let mut next = Next::WatchOver;
-        loop {
-            let arrived = match next {
-                Next::WatchOver => self.watch_over().await,
-                Next::Wait => None,
-            };
-            let request = match arrived {
-                Some(request) => Some(request),
-                None => self.request().await,
-            };
-            let Some(request) = request else { return };
-            next = self.answer(request).await;
-        }
-    }
-
-    /// The next request; none when the process stops.
-    async fn request(&mut self) -> Option<Request> {
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => None,
-            request = self.requests.recv() => request,
-        }
-    }
-
-    /// While another process runs this job: looks whether it is alive, and asks to take over when it is dead. At start
-    /// it may be this job's own run before a crash. A request ends it, and is returned: its claim looks too.
-    async fn watch_over(&mut self) -> Option<Request> {
-        let mut pause = Duration::from_secs(1);
-        loop {
-            let found = tokio::select! {
-                () = self.stop.cancelled() => return None,
-                found = self.sweeper.recover(&self.spec) => found,
-            };
-            match found {
-                Ok(Found::Nobody) => return None,
-                Ok(Found::Alive) => pause = self.sweeper.stale_after,
-                Ok(Found::Dead(report)) => {
-                    crate::sweep::log(&report);
-                    return Some(Request { trigger: Trigger::Takeover, scheduled_for: None });
-                }
-                Err(error) if error.is_transient() => {
-                    warn!(job = %self.spec.job, "{error}; looking again in {} s", pause.as_secs());
-                }
-                Err(error) => {
-                    error!(job = %self.spec.job, "{error}");
-                    return None;
-                }
-            }
-            tokio::select! {
-                request = self.request() => return request,
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(30)),
-            }
-        }
-    }
-
-    /// Runs, and meanwhile records the instants that come as skipped.
-    async fn answer(&mut self, request: Request) -> Next {
-        let run = run(&self.spec, &self.sweeper, &self.turn, request, &self.stop);
-        tokio::pin!(run);
-        let answer = loop {
-            tokio::select! {
-                answer = &mut run => break answer,
-                Some(other) = self.requests.recv() => {
-                    self.tasks.spawn(self.skip(other));
-                }
-            }
-        };
-        match answer {
-            Some(Answer::Active(run)) => {
-                info!(job = %self.spec.job, runId = %run, "another process is running this job");
-                self.tasks.spawn(self.skip(request));
-                Next::WatchOver
-            }
-            Some(Answer::Answered(run)) => {
-                info!(job = %self.spec.job, runId = %run, "another process answered this instant");
-                Next::WatchOver
-            }
-            Some(Answer::Unfinished(_)) => Next::WatchOver,
-            Some(Answer::Ran(_)) | None => Next::Wait,
-        }
-    }
-}
-
-impl Worker {
-    /// Records a skipped instant, unless the process stops.
-    fn skip(&self, request: Request) -> impl Future<Output = ()> + Send + 'static {
-        let (spec, sweeper, stop) = (Arc::clone(&self.spec), self.sweeper.clone(), self.stop.clone());
-        let skips = Arc::clone(&self.skips);
-        async move {
-            let one_by_one = async {
-                let _turn = skips.acquire().await;
-                skip(&spec, &sweeper, request).await;
-            };
-            stop.run_until_cancelled(one_by_one).await.unwrap_or_default();
-        }
-    }
+/// What ends a wait.
+enum Event {
+    Request(Request),
+    /// There is another assignment.
+    Reassigned,
+    Stop,
 }
 
 /// What a worker does after an answer.
@@ -183,28 +134,204 @@ enum Next {
     WatchOver,
 }
 
-/// One run, when it is the job's turn; none when the process stopped before.
-async fn run(
-    spec: &Spec,
-    sweeper: &Sweeper,
-    turn: &Semaphore,
-    request: Request,
-    stop: &CancellationToken,
-) -> Option<Answer> {
+impl Worker {
+    /// A worker and the way to reach it.
+    #[must_use]
+    pub fn new(assignment: watch::Receiver<Assignment>, stop: CancellationToken, tasks: TaskTracker) -> (Self, Inbox) {
+        let (sender, requests) = mpsc::channel(INBOX);
+        let skips = Arc::new(Semaphore::new(1));
+        (Self { assignment, requests, skips, stop, tasks, armed: None }, Inbox(sender))
+    }
+
+    /// Serves requests until it has to stop.
+    pub async fn serve(mut self) {
+        let mut next = Next::WatchOver;
+        loop {
+            let event = match next {
+                Next::WatchOver => self.watch_over().await,
+                Next::Wait => None,
+            };
+            let event = match event {
+                None => {
+                    next = Next::Wait;
+                    self.arm().await
+                }
+                event => event,
+            };
+            let event = match event {
+                None => self.event().await,
+                Some(event) => event,
+            };
+            match event {
+                Event::Request(request) => next = self.answer(request).await,
+                Event::Reassigned => {}
+                Event::Stop => return,
+            }
+        }
+    }
+
+    fn assigned(&self) -> Assignment {
+        self.assignment.borrow().clone()
+    }
+
+    async fn event(&mut self) -> Event {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Event::Stop,
+            request = self.requests.recv() => request.map_or(Event::Stop, Event::Request),
+            changed = self.assignment.changed() => changed.map_or(Event::Stop, |()| Event::Reassigned),
+        }
+    }
+
+    /// While another process runs this job: looks whether it is alive, and asks to take over when it is dead. At start
+    /// it may be this job's own run before a crash. A request ends it, and is returned: its claim looks too.
+    async fn watch_over(&mut self) -> Option<Event> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let Assignment { job, sweeper, .. } = self.assigned();
+            let found = tokio::select! {
+                () = self.stop.cancelled() => return Some(Event::Stop),
+                found = sweeper.recover(&job.spec) => found,
+            };
+            match found {
+                Ok(Found::Nobody) => return None,
+                Ok(Found::Alive) => pause = sweeper.stale_after,
+                Ok(Found::Dead(report)) => {
+                    crate::sweep::log(&report);
+                    return Some(Event::Request(Request { trigger: Trigger::Takeover, scheduled_for: None }));
+                }
+                Ok(Found::Left(run)) => {
+                    info!(job = %job.spec.job, runId = %run, "nobody has gone on with a run that was found dead");
+                    return Some(Event::Request(Request { trigger: Trigger::Takeover, scheduled_for: None }));
+                }
+                Err(error) => pause = later(&job.spec, &error, pause)?,
+            }
+            if let Some(event) = self.event_within(pause).await {
+                return Some(event);
+            }
+        }
+    }
+
+    /// Tells the ledger which schedule the job has from now on, and catches up with an instant that passed while nobody
+    /// was there.
+    async fn arm(&mut self) -> Option<Event> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let Assignment { job, sweeper, .. } = self.assigned();
+            let schedule = job.armed_as();
+            if job.schedule.is_manual() || self.armed.as_ref() == Some(&schedule) {
+                return None;
+            }
+            let armed = tokio::select! {
+                () = self.stop.cancelled() => return Some(Event::Stop),
+                armed = sweeper.arm(&job.spec, &schedule) => armed,
+            };
+            let now = sweeper.clock.now();
+            let wait = match armed.map(|armed| job.missed(&armed, now)) {
+                Ok(Some(at)) if (now - at).to_std().is_ok_and(|passed| passed >= GRACE) => {
+                    self.armed = Some(schedule);
+                    info!(job = %job.spec.job, "nobody was there at {}: catching up", rfc3339(at));
+                    let request = Request { trigger: Trigger::CatchUp, scheduled_for: Some(at) };
+                    return Some(Event::Request(request));
+                }
+                Ok(Some(_)) => GRACE,
+                Ok(None) => {
+                    self.armed = Some(schedule);
+                    return None;
+                }
+                Err(error) => {
+                    let Some(later) = later(&job.spec, &error, pause) else {
+                        self.armed = Some(schedule);
+                        return None;
+                    };
+                    pause = later;
+                    pause
+                }
+            };
+            if let Some(event) = self.event_within(wait).await {
+                return Some(event);
+            }
+        }
+    }
+
+    async fn event_within(&mut self, pause: Duration) -> Option<Event> {
+        tokio::time::timeout(pause, self.event()).await.ok()
+    }
+
+    /// Runs, and meanwhile records the instants that come as skipped.
+    async fn answer(&mut self, request: Request) -> Next {
+        let assignment = self.assigned();
+        let run = run(&assignment, request, &self.stop);
+        tokio::pin!(run);
+        let answer = loop {
+            tokio::select! {
+                answer = &mut run => break answer,
+                Some(other) = self.requests.recv() => {
+                    self.tasks.spawn(self.skip(&assignment, other));
+                }
+            }
+        };
+        let job = &assignment.job.spec.job;
+        match answer {
+            Some(Answer::Active(run)) => {
+                info!(%job, runId = %run, "another process is running this job");
+                self.tasks.spawn(self.skip(&assignment, request));
+                Next::WatchOver
+            }
+            Some(Answer::Answered(run)) => {
+                info!(%job, runId = %run, "another process answered this instant");
+                Next::WatchOver
+            }
+            Some(Answer::Unfinished(_)) => Next::WatchOver,
+            // It was declared dead, and who goes on in its place may die as well.
+            Some(Answer::Ran(report)) if report.outcome == Some(Outcome::Interrupted) => Next::WatchOver,
+            Some(Answer::Ran(_)) | None => Next::Wait,
+        }
+    }
+
+    /// Records a skipped instant, unless the worker has to stop.
+    fn skip(&self, assignment: &Assignment, request: Request) -> impl Future<Output = ()> + Send + 'static {
+        let (assignment, stop, skips) = (assignment.clone(), self.stop.clone(), Arc::clone(&self.skips));
+        async move {
+            let one_by_one = async {
+                let _turn = skips.acquire().await;
+                skip(&assignment.job.spec, &assignment.sweeper, request).await;
+            };
+            stop.run_until_cancelled(one_by_one).await.unwrap_or_default();
+        }
+    }
+}
+
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long to wait before the ledger is asked again; none when that is no use.
+fn later(spec: &Spec, error: &Error, pause: Duration) -> Option<Duration> {
+    if !error.is_transient() {
+        error!(job = %spec.job, "{error}");
+        return None;
+    }
+    warn!(job = %spec.job, "{error}; looking again in {} s", pause.as_secs());
+    Some((pause * 2).min(LONGEST_PAUSE))
+}
+
+/// One run, when it is the job's turn; none when the worker had to stop before.
+async fn run(assignment: &Assignment, request: Request, stop: &CancellationToken) -> Option<Answer> {
+    let Assignment { job, sweeper, turn } = assignment;
     let _turn = tokio::select! {
         biased;
         () = stop.cancelled() => return None,
         turn = turn.acquire() => turn.ok()?,
     };
     let progress = watch::Sender::new(Progress::default());
-    Some(sweeper.run(spec, request, stop, &progress).await)
+    Some(sweeper.run(&job.spec, request, stop, &progress).await)
 }
 
 /// Records a skipped instant, and is as patient with the database as a run is: each instant shall have its row.
 async fn skip(spec: &Spec, sweeper: &Sweeper, request: Request) {
     let Some(at) = request.scheduled_for else { return };
     let watch = Stopwatch::start();
-    let mut pause = Duration::from_secs(1);
+    let mut pause = FIRST_PAUSE;
     loop {
         match sweeper.skip(spec, at).await {
             Ok(true) => return log_skip(spec, at),
@@ -217,7 +344,7 @@ async fn skip(spec: &Spec, sweeper: &Sweeper, request: Request) {
             }
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(30));
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

@@ -16,6 +16,10 @@ use crate::report::{Outcome, Report, RunId, SweepOrder};
 
 /// How often a claim is tried while the run that is in its way ends before it can be looked at.
 const CLAIM_TRIES: u32 = 10;
+/// How many old runs are deleted in one step.
+const FORGET_ROWS: u64 = 1000;
+/// How many steps there are after one run; the next one goes on.
+const FORGET_STEPS: u32 = 10;
 
 /// The ledger of one database.
 #[derive(Debug, Clone)]
@@ -48,6 +52,18 @@ pub enum Found {
     Alive,
     /// One was dead, and was closed.
     Dead(Box<Report>),
+    /// None is running, and nobody has gone on with the last one, which was closed as dead: the answer to that was lost,
+    /// or who did so has died since.
+    Left(RunId),
+}
+
+/// What the ledger knows of a job's schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Armed {
+    /// Since when the job has the schedule that it has.
+    pub since: DateTime<Utc>,
+    /// The newest instant that was answered, by a run or by being skipped.
+    pub answered: Option<DateTime<Utc>>,
 }
 
 impl Ledger {
@@ -75,6 +91,8 @@ impl Ledger {
                 Some((other, _)) if other == run.id => return Ok(Claim::Won { interrupted }),
                 Some((other, true)) => interrupted.extend(self.interrupt(other).await?),
                 Some((other, false)) => return Ok(Claim::Active(other)),
+                // The answer to its INSERT was lost, and it was closed as dead before it knew of itself.
+                None if self.is_there(run.id).await? => return Ok(Claim::Answered(run.id)),
                 None => {}
             }
         }
@@ -89,6 +107,22 @@ impl Ledger {
         Ok(self.database.write(ledger_sql::skip(self.database.engine(), run)).await? == 1)
     }
 
+    /// Remembers from `now` on that a job has this schedule, unless that is known already.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn arm(&self, target: &str, job: &str, schedule: &str, now: DateTime<Utc>) -> Result<Armed, DbError> {
+        let engine = self.database.engine();
+        let mut transaction = self.database.begin(Purpose::Write).await?;
+        transaction.execute(ledger_sql::arm(engine, target, job, schedule, now)).await?;
+        let rows = transaction.fetch(ledger_sql::armed(engine, target, job)).await?;
+        transaction.commit().await?;
+        self.database.decode(|| {
+            let row = rows.first().ok_or_else(|| DecodeError::new("no row"))?;
+            Ok(Armed { since: parse(row.text(0)?)?, answered: parse_some(row.text(1)?)? })
+        })
+    }
+
     /// Looks for a running run of a job, and closes it when it is dead.
     ///
     /// # Errors
@@ -99,8 +133,16 @@ impl Ledger {
                 Ok(self.interrupt(run).await?.map_or(Found::Alive, |report| Found::Dead(Box::new(report))))
             }
             Some((_, false)) => Ok(Found::Alive),
-            None => Ok(Found::Nobody),
+            None => Ok(self.left(target, job).await?.map_or(Found::Nobody, Found::Left)),
         }
+    }
+
+    /// The newest run of a job, if it was found dead.
+    async fn left(&self, target: &str, job: &str) -> Result<Option<RunId>, DbError> {
+        let rows = self.database.read(ledger_sql::newest(self.database.engine(), target, job)).await?;
+        let newest = self.database.decode(|| rows.first().map(report).transpose())?;
+        let left = newest.filter(|newest| newest.outcome == Some(Outcome::Interrupted));
+        Ok(left.map(|left| left.run_id))
     }
 
     /// Records what a run was planned to do.
@@ -150,6 +192,29 @@ impl Ledger {
         Ok(report)
     }
 
+    /// Deletes the runs of a job that ended longer than `history` ago, some thousands at most, and returns how many. One
+    /// that is running stays, and so does the newest that answered a scheduled instant. Audit rows are the
+    /// application's, and stay.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn forget(&self, target: &str, job: &str, history: Duration) -> Result<u64, DbError> {
+        let engine = self.database.engine();
+        // Mostly there are none, and looking takes neither a lock nor a privilege more.
+        if self.database.read(ledger_sql::any_old(engine, target, job, history)).await?.is_empty() {
+            return Ok(0);
+        }
+        let mut forgotten = 0;
+        for _ in 0..FORGET_STEPS {
+            let rows = self.database.write(ledger_sql::forget(engine, target, job, history, FORGET_ROWS)).await?;
+            forgotten += rows;
+            if rows < FORGET_ROWS {
+                break;
+            }
+        }
+        Ok(forgotten)
+    }
+
     /// The newest runs, newest first.
     ///
     /// # Errors
@@ -168,6 +233,16 @@ impl Ledger {
         for statement in ledger_sql::touch_nothing(database.engine()) {
             transaction.execute(statement).await?;
         }
+        transaction.rollback().await
+    }
+
+    /// Tries whether this user may delete old runs, and changes nothing.
+    ///
+    /// # Errors
+    /// What the database says when it may not.
+    pub async fn rehearse_forgetting(database: &Database) -> Result<(), DbError> {
+        let mut transaction = database.begin(Purpose::Write).await?;
+        transaction.execute(ledger_sql::delete_nothing(database.engine())).await?;
         transaction.rollback().await
     }
 
@@ -191,6 +266,10 @@ impl Ledger {
         let engine = self.database.engine();
         let rows = self.database.read(ledger_sql::by_instant(engine, &run.target, &run.job, at)).await?;
         self.database.decode(|| rows.first().map(id).transpose())
+    }
+
+    async fn is_there(&self, run: RunId) -> Result<bool, DbError> {
+        Ok(!self.database.read(ledger_sql::by_id(self.database.engine(), run)).await?.is_empty())
     }
 
     async fn running(&self, target: &str, job: &str) -> Result<Option<(RunId, bool)>, DbError> {

@@ -19,6 +19,7 @@ mod words;
 
 use std::fmt;
 use std::iter;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -109,6 +110,18 @@ impl Schedule {
         let next = nexts.filter_map(|line| walk::next_after(line, &self.zone, instant.timestamp()));
         let next = DateTime::from_timestamp(next.min()?, 0)?;
         (next - instant <= HORIZON).then_some(next)
+    }
+
+    /// The shortest time between two of its next instants.
+    #[must_use]
+    pub fn shortest_gap(&self) -> Duration {
+        const LOOKED_AT: usize = 100;
+        // Any time will do.
+        let start = DateTime::UNIX_EPOCH + TimeDelta::days(i64::from(FIRST_YEAR - 1970) * 365);
+        let instants: Vec<_> =
+            iter::successors(self.next_after(start), |next| self.next_after(*next)).take(LOOKED_AT).collect();
+        let gaps = instants.windows(2).map(|pair| pair[1] - pair[0]);
+        gaps.min().and_then(|gap| gap.to_std().ok()).unwrap_or(Duration::MAX)
     }
 
     /// The last instant from `not_before` up to and including `instant`, in whole seconds; looks

@@ -37,6 +37,8 @@ pub struct Spec {
     pub layout: Layout,
     /// How long expired rows are kept before they go.
     pub keep: Duration,
+    /// How far ahead an expiry can lie: the longest that a session can live from now.
+    pub max_age: Option<Duration>,
     /// How far the database's clock may be from this host's.
     pub max_clock_skew: Duration,
     /// How fast, how many, how long.
@@ -132,6 +134,8 @@ pub struct Sweeper {
     pub heartbeat: Duration,
     /// When a silent run is dead.
     pub stale_after: Duration,
+    /// How long an ended run stays in the ledger.
+    pub history: Duration,
     /// How long a batch may go on after a stop was asked for.
     pub grace: Duration,
     /// This host's name, for the ledger.

@@ -1,7 +1,7 @@
 //! Logs: the console and rolling files, as text or JSON.
 
 use std::error::Error;
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use tracing::field::Field;
@@ -13,6 +13,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Lines that wait for the disk: room for them is set aside at once.
@@ -92,9 +93,17 @@ pub struct LogError {
 
 /// Keeps the log files open; dropping it writes out what is buffered, so it has to be dropped last.
 #[must_use]
-#[derive(Debug)]
 pub struct Guard {
+    /// One for each place that is written to.
+    levels: Vec<Box<dyn Fn(Level) + Send + Sync>>,
     _files: Option<WorkerGuard>,
+}
+
+impl Guard {
+    /// Writes what is at least as important as `level` from now on.
+    pub fn set_level(&self, level: Level) {
+        self.levels.iter().for_each(|set| set(level));
+    }
 }
 
 /// Starts to log, to standard error and, where a directory is configured, to files. `console` is the least important
@@ -103,23 +112,37 @@ pub struct Guard {
 /// # Errors
 /// When the directory cannot be written to.
 pub fn start(settings: &Settings, console: Option<Level>) -> Result<Guard, LogError> {
+    let mut levels = Vec::new();
     let (files, guard) = match &settings.directory {
         Some(directory) => {
             let (writer, guard) = files(settings, directory)?;
-            (Some(layer(settings.format, writer, false).with_filter(filter(settings.level))), Some(guard))
+            let filter = changeable(filter(settings.level), &mut levels);
+            (Some(layer(settings.format, writer, false).with_filter(filter)), Some(guard))
         }
         None => (None, None),
     };
-    let colours = std::io::stderr().is_terminal();
+    let colours = io::stderr().is_terminal();
     let filter = match console {
         Some(level @ (Level::Error | Level::Warn)) => filter(level).with_target(RESULTS, LevelFilter::OFF),
         Some(level) => filter(level),
         None => filter(settings.level),
     };
-    let console = layer(settings.format, std::io::stderr, colours).with_filter(filter);
+    let filter = changeable(filter, &mut levels);
+    let console = layer(settings.format, io::stderr, colours).with_filter(filter);
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry().with(console).with(files).try_init();
-    Ok(Guard { _files: guard })
+    Ok(Guard { levels, _files: guard })
+}
+
+/// A filter that can be set anew while the program runs.
+fn changeable<S: 'static>(
+    filter: Targets,
+    levels: &mut Vec<Box<dyn Fn(Level) + Send + Sync>>,
+) -> reload::Layer<Targets, S> {
+    let (filter, handle) = reload::Layer::new(filter);
+    // It fails when the subscriber is gone, and then nobody is there to see.
+    levels.push(Box::new(move |level| drop(handle.reload(self::filter(level)))));
+    filter
 }
 
 /// Tries whether the log files could be written, and writes nothing.
@@ -132,7 +155,7 @@ pub fn rehearse(settings: &Settings) -> Result<(), LogError> {
     let written = rustix::fs::access(existing, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
     written.map_err(|error| LogError {
         directory: directory.display().to_string(),
-        reason: std::io::Error::from(error).to_string(),
+        reason: io::Error::from(error).to_string(),
     })
 }
 
@@ -178,7 +201,44 @@ fn files(settings: &Settings, directory: &Path) -> Result<(NonBlocking, WorkerGu
         .max_log_files(settings.max_files)
         .build(directory)
         .map_err(|reason| error(&reason))?;
+    let appender = Outspoken { inner: appender, directory: directory.to_owned(), failing: false };
     Ok(NonBlockingBuilder::default().lossy(false).buffered_lines_limit(BUFFERED_LINES).finish(appender))
+}
+
+/// Says on standard error when the log files cannot be written, and when they can be again: the thread that writes them
+/// drops the lines in silence. Not by logging, which would come back here.
+struct Outspoken<W> {
+    inner: W,
+    directory: PathBuf,
+    failing: bool,
+}
+
+impl<W> Outspoken<W> {
+    fn note(&mut self, failure: Option<&io::Error>) {
+        let directory = self.directory.display();
+        let said = match failure {
+            Some(_) if self.failing => return,
+            None if !self.failing => return,
+            Some(error) => {
+                format!("cannot write logs to {directory}: {error}; make room there, or change `log.directory`")
+            }
+            None => format!("logs are written to {directory} again; some lines are missing there"),
+        };
+        self.failing = failure.is_some();
+        let _ = writeln!(io::stderr(), "{said}");
+    }
+}
+
+impl<W: Write> Write for Outspoken<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(line);
+        self.note(written.as_ref().err());
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 impl Level {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Failure, output, run, usable};
+use super::{Exit, Failure, output, run};
 use crate::audit;
 use crate::clock::Clock;
-use crate::config::{Config, Environment};
+use crate::config::{Environment, Source};
 use crate::db::{self, Database, DatabaseUrl, Purpose, demo_sql, migrate};
 use crate::lifecycle::Lifecycle;
 use crate::report::RunId;
@@ -23,12 +23,12 @@ pub async fn run() -> Result<Exit, Failure> {
     let lifecycle = Lifecycle::install()?;
     let clock = Clock::system();
     let file = write_config()?;
-    let config = usable(Config::load(Some(&file), &Environment::default(), Path::new(".")))?;
+    let source = Source::new(Some(&file), Environment::default(), Path::new("."));
     let database = open(&clock).await?;
     introduce();
     let (stop, application) = (lifecycle.stop.clone(), database.clone());
     lifecycle.tasks.spawn(log_people_in(application, clock, stop));
-    let exit = run::serve(config, lifecycle).await?;
+    let exit = run::serve(source, lifecycle).await?;
     database.close().await;
     farewell();
     Ok(exit)
@@ -97,7 +97,7 @@ fn introduce() {
     ));
     output::line("Their sessions expire after a few seconds, and every five seconds sweepd deletes the expired ones.");
     output::line(format!(
-        "To change how often, edit `schedule` in {DIRECTORY}/sweepd.toml, press Ctrl-C and start the demo again."
+        "To change how often, edit `schedule` in {DIRECTORY}/sweepd.toml while it runs: it is followed within two seconds."
     ));
     output::line("Ctrl-C stops it.");
     output::line("");

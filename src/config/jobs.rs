@@ -13,6 +13,7 @@ use super::setting::Setting as _;
 use crate::archive::{self, Compress, Secrets};
 use crate::db::Engine;
 use crate::job::Job;
+use crate::preset::Layout;
 use crate::report::SweepOrder;
 use crate::schedule::Schedule;
 use crate::sweep::Spec;
@@ -20,9 +21,10 @@ use crate::zone::Zone;
 
 /// What an instant may be moved by, so that no date can overflow.
 pub(super) const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
-const DAY: Duration = Duration::from_hours(24);
+pub(super) const DAY: Duration = Duration::from_hours(24);
+const MINUTE: Duration = Duration::from_mins(1);
 /// Keys of `[jobs.NAME]` that a later version will know.
-const LATER: &[&str] = &["max_age", "catch_up", "catch_up_within", "jitter", "vacuum"];
+const LATER: &[&str] = &["vacuum"];
 const MOST_WORKERS: u32 = 64;
 pub(super) const ZONES: &str = "a time zone such as \"UTC\" or \"Europe/Dublin\"";
 const SCHEDULES: &str = "a schedule such as \"daily at 02:00\", \"every 15 minutes\", \"0 2 * * *\" or \"manual\"";
@@ -70,8 +72,15 @@ fn job(section: &mut Section<'_>, name: &str, shared: &Shared, databases: &Datab
     let zone = section.parsed("timezone", ZONES, Zone::parse).unwrap_or_else(|| shared.zone.clone());
     section.derive("timezone", Some(zone.name().to_owned().to_toml()), "schedule.timezone");
     let schedule = schedule(section, &zone);
+    let catch_up = section.or("catch_up", true);
+    let within = section.within("catch_up_within", DAY, MINUTE..=365 * DAY);
+    let jitter = section.within("jitter", Duration::ZERO, Duration::ZERO..=DAY);
+    if let Some(schedule) = schedule.as_ref().filter(|schedule| schedule.shortest_gap() <= jitter) {
+        section.problem("jitter", format!("must be shorter than the time between two instants of {schedule}"));
+    }
     let layout = layout::read(section, engine);
     let keep = section.within("keep", Duration::ZERO, Duration::ZERO..=CENTURY);
+    let max_age = max_age(section, layout.as_ref());
     let orders = [("auto", None), ("expiry", Some(SweepOrder::Expiry)), ("physical", Some(SweepOrder::Physical))];
     let order = section.choice("order", &orders, None);
     let workers = section.within("workers", 1, 1..=MOST_WORKERS);
@@ -84,8 +93,22 @@ fn job(section: &mut Section<'_>, name: &str, shared: &Shared, databases: &Datab
         section.warn("workers", "with limits.max_rows or an archive, one worker sweeps");
     }
     let max_clock_skew = shared.max_clock_skew;
-    let spec = Spec { job: name.to_owned(), layout: layout?, keep, max_clock_skew, limits, order, workers, archive };
-    Some(Job { spec, database, replica, schedule: schedule?, enabled })
+    let job = name.to_owned();
+    let spec = Spec { job, layout: layout?, keep, max_age, max_clock_skew, limits, order, workers, archive };
+    let catch_up = catch_up.then_some(within);
+    Some(Job { spec, database, replica, schedule: schedule?, catch_up, jitter, enabled })
+}
+
+/// A last use lies in the past, so a session that was used just now lives for its lifetime.
+fn max_age(section: &mut Section<'_>, layout: Option<&Layout>) -> Option<Duration> {
+    let max_age = section.optional_within("max_age", Duration::from_secs(1)..=CENTURY);
+    let lifetime = layout.and_then(|layout| layout.mode.lifetime());
+    if let (Some(max_age), Some(lifetime)) = (max_age, lifetime)
+        && max_age < lifetime
+    {
+        section.problem("max_age", format!("must be at least the lifetime, which is {}", lifetime.to_toml()));
+    }
+    max_age
 }
 
 /// `archive = { directory = "..." }`; without one, nothing is archived.

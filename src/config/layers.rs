@@ -24,6 +24,8 @@ const BUILT_IN: [(&str, &str); 2] = [("preset", "authjs-prisma"), ("schedule", "
 pub(super) struct Layers {
     pub(super) file: Option<PathBuf>,
     pub(super) values: Map<String, Value>,
+    /// Whether the built-in job is among them.
+    pub(super) built_in_job: bool,
     pub(super) lines: BTreeMap<KeyPath, usize>,
     pub(super) variables: BTreeMap<KeyPath, String>,
 }
@@ -71,9 +73,10 @@ pub(super) fn merge(file: Option<(&Path, &str)>, environment: &Environment) -> R
     let failed = |error: ConfigError| vec![Problem::new(Place::Nowhere, "", error)];
     let layer = environment.layer(&document.values).map_err(failed)?;
     let built_in = built_in(&document, &layer.values);
+    let built_in_job = !built_in.is_empty();
     let values = stack([built_in, document.values, layer.values]).map_err(failed)?;
     let file = file.map(|(path, _)| path.to_owned());
-    Ok(Layers { file, values, lines: document.lines, variables: layer.variables })
+    Ok(Layers { file, values, built_in_job, lines: document.lines, variables: layer.variables })
 }
 
 /// The built-in job, unless the file speaks of jobs or the environment of another one.

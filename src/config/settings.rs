@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Daemon;
+use super::jobs::{CENTURY, DAY};
 use super::reader::Section;
 use super::setting::{Scalar, Setting as _};
 use crate::audit;
@@ -84,6 +85,7 @@ pub(super) fn daemon(root: &mut Section<'_>) -> Daemon {
         shutdown_timeout: section.within("shutdown_timeout", default.shutdown_timeout, Duration::ZERO..=60 * minute),
         heartbeat: section.within("heartbeat", default.heartbeat, Duration::from_millis(100)..=minute),
         stale_after: section.within("stale_after", default.stale_after, Duration::from_millis(300)..=60 * minute),
+        history: section.within("history", default.history, DAY..=CENTURY),
     };
     if daemon.stale_after < daemon.heartbeat * 3 {
         let least = (daemon.heartbeat * 3).to_toml();

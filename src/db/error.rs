@@ -17,8 +17,12 @@ pub enum Trouble {
     NoTable,
     /// The role may not do it.
     Privilege,
-    /// The database takes no writes.
+    /// The server takes no writes: it is a replica, or has become one.
     ReadOnly,
+    /// The database file cannot be written.
+    ReadOnlyFile,
+    /// A pooler in front of the server refuses what the connection begins with.
+    Startup,
     /// The disk is full.
     DiskFull,
     /// A lock was not to be had in time, a deadlock, a serialization failure: it may work when tried again.
@@ -33,7 +37,12 @@ impl Trouble {
     /// Whether the same thing may work when it is tried again a little later.
     #[must_use]
     pub fn is_transient(self) -> bool {
-        matches!(self, Self::Connection | Self::Busy | Self::Timeout)
+        matches!(self, Self::Connection | Self::Busy | Self::Timeout | Self::ReadOnly)
+    }
+
+    /// Whether another connection may do better: the server may be gone, or another one the primary.
+    pub(super) fn is_of_the_connection(self) -> bool {
+        matches!(self, Self::Connection | Self::ReadOnly)
     }
 
     fn advice(self) -> &'static str {
@@ -48,6 +57,11 @@ impl Trouble {
             Self::NoTable => "check the table and its schema in the job; names are case-sensitive",
             Self::Privilege => "`sweepd check` prints the GRANT that is missing",
             Self::ReadOnly => "point sweepd at the primary, or make the database writable",
+            Self::ReadOnlyFile => "let this user write the file and its directory",
+            Self::Startup => {
+                "take `options` out of the database URL (and PGOPTIONS out of the environment), or set \
+                 `ignore_startup_parameters = options` in pgbouncer.ini"
+            }
             Self::DiskFull => "free some space on the database server's disk",
             Self::Busy => "another transaction holds the lock; the next run goes on",
             Self::Timeout => "raise `limits.statement_timeout`, or let `sweepd check` look for a missing index",
@@ -115,7 +129,7 @@ fn classify(error: &sqlx::Error) -> Trouble {
             if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
                 return sqlite(code.parse().unwrap_or_default(), error.message());
             }
-            postgres(&code)
+            postgres(&code, error.message())
         }
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
@@ -128,8 +142,12 @@ fn classify(error: &sqlx::Error) -> Trouble {
 }
 
 /// SQLSTATE, as in the appendix "PostgreSQL Error Codes".
-fn postgres(code: &str) -> Trouble {
+fn postgres(code: &str, message: &str) -> Trouble {
     match code {
+        // What PgBouncer says, all under one code.
+        "08P01" if message.starts_with("unsupported startup parameter") => Trouble::Startup,
+        "08P01" if message.starts_with("no such database") => Trouble::NoDatabase,
+        "08P01" if message.starts_with("no such user") => Trouble::Login,
         "28000" | "28P01" => Trouble::Login,
         "3D000" => Trouble::NoDatabase,
         "42P01" | "3F000" => Trouble::NoTable,
@@ -164,7 +182,7 @@ fn mysql(number: u16) -> Trouble {
 fn sqlite(code: u32, message: &str) -> Trouble {
     match code & 0xff {
         5 | 6 => Trouble::Busy,
-        8 => Trouble::ReadOnly,
+        8 => Trouble::ReadOnlyFile,
         13 => Trouble::DiskFull,
         14 => Trouble::NoFile,
         1 if message.starts_with("no such table") => Trouble::NoTable,
@@ -178,9 +196,11 @@ mod tests {
 
     #[test]
     fn codes_are_sorted_by_what_to_do() {
-        assert_eq!(postgres("28P01"), Trouble::Login);
-        assert_eq!(postgres("08006"), Trouble::Connection);
-        assert_eq!(postgres("22023"), Trouble::Other);
+        assert_eq!(postgres("28P01", ""), Trouble::Login);
+        assert_eq!(postgres("08006", ""), Trouble::Connection);
+        assert_eq!(postgres("08P01", "no such database: app"), Trouble::NoDatabase);
+        assert_eq!(postgres("08P01", "query_wait_timeout"), Trouble::Connection);
+        assert_eq!(postgres("22023", ""), Trouble::Other);
         assert_eq!(mysql(1213), Trouble::Busy);
         assert_eq!(sqlite(517, ""), Trouble::Busy);
         assert!(Trouble::Busy.is_transient() && !Trouble::Privilege.is_transient());

@@ -106,6 +106,36 @@ impl Expiry {
         statement.push(&format!("SELECT {}, {class} FROM ", self.millis(&self.finite())))
     }
 
+    /// The condition "the column's instant lies after `after`, and at or before `upto`", in parentheses.
+    #[must_use]
+    pub fn between(&self, statement: Statement, after: DateTime<Utc>, upto: DateTime<Utc>) -> Statement {
+        let value = self.value(&self.quoted());
+        statement
+            .push("(")
+            .with(|statement| self.type_check(statement))
+            .push(&format!("{value} > "))
+            .with(|statement| self.instant(statement, after))
+            .push(&format!(" AND {value} <= "))
+            .with(|statement| self.instant(statement, upto))
+            .push(")")
+    }
+
+    /// Orders rows by the column's instant, the newest first.
+    #[must_use]
+    pub fn newest_first(&self, statement: Statement) -> Statement {
+        statement.push(&format!(" ORDER BY {} DESC", self.value(&self.quoted())))
+    }
+
+    /// The instant that [`Expiry::sample`] gave as milliseconds; of a naive encoding, by the zone of its writer.
+    #[must_use]
+    pub fn read(&self, millis: i64) -> Option<DateTime<Utc>> {
+        let at = DateTime::from_timestamp_millis(millis)?;
+        Some(match &self.encoding {
+            Encoding::Timestamp(zone) | Encoding::IsoText(zone) => zone.instant(at.naive_utc()),
+            _ => at,
+        })
+    }
+
     /// The condition "the column holds a value", for sampling.
     #[must_use]
     pub fn present(&self, statement: Statement) -> Statement {

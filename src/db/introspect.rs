@@ -85,6 +85,18 @@ pub fn default_zone() -> Statement {
     Statement::text(Engine::MySql, &sql)
 }
 
+/// Selects the zone of a connection, for people to look at (`MySQL`).
+#[must_use]
+pub fn session_zone() -> Statement {
+    Statement::text(Engine::MySql, "SELECT @@session.time_zone")
+}
+
+/// The statement that shows all rows to a role (`PostgreSQL`).
+#[must_use]
+pub fn bypass_row_security(user: &str) -> String {
+    format!("ALTER ROLE {user} BYPASSRLS")
+}
+
 /// Describes a table, or returns none when there is no such table that this role can see.
 ///
 /// # Errors

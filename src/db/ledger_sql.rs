@@ -48,24 +48,36 @@ pub fn own_table(engine: Engine, name: &str) -> String {
 
 /// Statements that change nothing, but only for who may keep the ledger.
 #[must_use]
-pub fn touch_nothing(engine: Engine) -> [Statement; 2] {
-    let run = own_table(engine, "run");
+pub fn touch_nothing(engine: Engine) -> [Statement; 4] {
+    let (run, armed) = (own_table(engine, "run"), own_table(engine, "armed"));
     let columns = "id, target, job, triggered_by, state, host, started_at, heartbeat_at";
     let insert = format!("INSERT INTO {run} ({columns}) SELECT {columns} FROM {run} WHERE 1 = 0");
     let update = format!("UPDATE {run} SET batches = batches WHERE 1 = 0");
-    [insert, update].map(|sql| Statement::text(engine, &sql))
+    let arm = format!("INSERT INTO {armed} SELECT * FROM {armed} WHERE 1 = 0");
+    let rearm = format!("UPDATE {armed} SET since = since WHERE 1 = 0");
+    [insert, update, arm, rearm].map(|sql| Statement::text(engine, &sql))
+}
+
+/// Deletes nothing, but only for who may forget old runs.
+#[must_use]
+pub fn delete_nothing(engine: Engine) -> Statement {
+    Statement::text(engine, &format!("DELETE FROM {} WHERE 1 = 0", own_table(engine, "run")))
 }
 
 /// The statements that let `user` keep the ledger in `schema` (on `PostgreSQL` it has its own), one a line.
 #[must_use]
 pub fn grants(engine: Engine, schema: &str, user: &str) -> String {
-    let (run, migration) = (own_table(engine, "run"), own_table(engine, "migration"));
+    let own = |name| own_table(engine, name);
     let (before, schema) = match engine {
         Engine::Postgres => (format!("GRANT USAGE ON SCHEMA sweepd TO {user};\n"), String::new()),
         Engine::MySql | Engine::Sqlite => (String::new(), format!("{}.", quote(engine, schema))),
     };
     format!(
-        "{before}GRANT SELECT ON {schema}{migration} TO {user};\nGRANT SELECT, INSERT, UPDATE ON {schema}{run} TO {user};"
+        "{before}GRANT SELECT ON {schema}{} TO {user};\nGRANT SELECT, INSERT, UPDATE, DELETE ON {schema}{} TO {user};\n\
+         GRANT SELECT, INSERT, UPDATE ON {schema}{} TO {user};",
+        own("migration"),
+        own("run"),
+        own("armed")
     )
 }
 
@@ -180,6 +192,102 @@ pub fn interrupt(engine: Engine, run: RunId, stale_after: Duration) -> Statement
         .with(|statement| ago(statement, stale_after))
 }
 
+/// Selects a row when a job has runs that ended longer than `history` ago.
+#[must_use]
+pub fn any_old(engine: Engine, target: &str, job: &str, history: Duration) -> Statement {
+    Statement::text(engine, &format!("SELECT 1 FROM {}", own_table(engine, "run")))
+        .with(|statement| old(statement, target, job, history))
+        .push(" LIMIT 1")
+}
+
+/// Deletes up to `most` runs of a job that ended longer than `history` ago.
+#[must_use]
+pub fn forget(engine: Engine, target: &str, job: &str, history: Duration, most: u64) -> Statement {
+    let run = own_table(engine, "run");
+    let oldest = format!(" ORDER BY started_at LIMIT {most}");
+    let delete = Statement::text(engine, &format!("DELETE FROM {run}"));
+    match engine {
+        // With a subquery of ids it would read, and lock, the whole table.
+        Engine::MySql => delete.with(|statement| old(statement, target, job, history)).push(&oldest),
+        Engine::Postgres | Engine::Sqlite => delete
+            .push(&format!(" WHERE id IN (SELECT id FROM {run}"))
+            .with(|statement| old(statement, target, job, history))
+            .push(&oldest)
+            .push(")"),
+    }
+}
+
+/// The newest instant that was answered stays, because it tells which were missed since. A run starts before it ends,
+/// and there is an index on the start. `MySQL` wants a table of its own between two uses of the same.
+fn old(statement: Statement, target: &str, job: &str, history: Duration) -> Statement {
+    let run = own_table(statement.engine(), "run");
+    statement
+        .push(" WHERE started_at < ")
+        .with(|statement| long_ago(statement, history))
+        .push(" AND finished_at < ")
+        .with(|statement| long_ago(statement, history))
+        .push(" AND state <> 'running' AND target = ")
+        .bind(target)
+        .push(" AND job = ")
+        .bind(job)
+        .push(" AND (scheduled_for IS NULL OR scheduled_for < (SELECT newest FROM (SELECT max(scheduled_for) AS newest")
+        .push(&format!(" FROM {run} WHERE target = "))
+        .bind(target)
+        .push(" AND job = ")
+        .bind(job)
+        .push(") AS answered))")
+}
+
+/// Records the schedule of a job and that it has it since `now`; changes nothing when it has it already.
+#[must_use]
+pub fn arm(engine: Engine, target: &str, job: &str, schedule: &str, now: DateTime<Utc>) -> Statement {
+    let armed = own_table(engine, "armed");
+    let statement = Statement::text(engine, "INSERT INTO ")
+        .push(&armed)
+        .push(" (target, job, schedule, since) VALUES (")
+        .bind(target)
+        .push(", ")
+        .bind(job)
+        .push(", ")
+        .bind(schedule)
+        .push(", ")
+        .with(|statement| instant(statement, Some(now)))
+        .push(")");
+    match engine {
+        // From left to right: the first still sees the old schedule.
+        Engine::MySql => statement.push(
+            " ON DUPLICATE KEY UPDATE since = IF(schedule = VALUES(schedule), since, VALUES(since)), \
+             schedule = VALUES(schedule)",
+        ),
+        Engine::Postgres | Engine::Sqlite => statement.push(&format!(
+            " ON CONFLICT (target, job) DO UPDATE SET schedule = excluded.schedule, since = excluded.since \
+             WHERE {}.schedule <> excluded.schedule",
+            armed.rsplit('.').next().unwrap_or(&armed)
+        )),
+    }
+}
+
+/// Selects since when a job has its schedule, and the newest instant of it that was answered.
+#[must_use]
+pub fn armed(engine: Engine, target: &str, job: &str) -> Statement {
+    Statement::text(engine, "SELECT ")
+        .push(&instant_text(engine, "since"))
+        .push(", (SELECT ")
+        .push(&instant_text(engine, "MAX(scheduled_for)"))
+        .push(" FROM ")
+        .push(&own_table(engine, "run"))
+        .push(" WHERE target = ")
+        .bind(target)
+        .push(" AND job = ")
+        .bind(job)
+        .push(") FROM ")
+        .push(&own_table(engine, "armed"))
+        .push(" WHERE target = ")
+        .bind(target)
+        .push(" AND job = ")
+        .bind(job)
+}
+
 /// Selects one run, with the columns of a report.
 #[must_use]
 pub fn by_id(engine: Engine, run: RunId) -> Statement {
@@ -198,6 +306,17 @@ pub fn by_instant(engine: Engine, target: &str, job: &str, at: DateTime<Utc>) ->
         .with(|statement| instant(statement, Some(at)))
 }
 
+/// Selects the newest run of a job that was run, well or not.
+#[must_use]
+pub fn newest(engine: Engine, target: &str, job: &str) -> Statement {
+    select(engine)
+        .push(" WHERE target = ")
+        .bind(target)
+        .push(" AND job = ")
+        .bind(job)
+        .push(" AND state <> 'skipped' ORDER BY started_at DESC, id DESC LIMIT 1")
+}
+
 /// Selects the newest runs, newest first.
 #[must_use]
 pub fn history(engine: Engine, limit: u32) -> Statement {
@@ -211,11 +330,7 @@ fn select(engine: Engine) -> Statement {
 /// The columns of a report, in this order: id, job, trigger, scheduled instant, start, end, cutoff, state, what
 /// stopped it, deleted, batches, order, throttled, host, error, plan. Instants are RFC 3339 text.
 fn report_columns(engine: Engine) -> String {
-    let instant = |column: &str| match engine {
-        Engine::Postgres => format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"),
-        Engine::MySql => format!("DATE_FORMAT({column}, '%Y-%m-%dT%H:%i:%s.%fZ')"),
-        Engine::Sqlite => column.to_owned(),
-    };
+    let instant = |column: &str| instant_text(engine, column);
     [
         id_text(engine),
         "job, triggered_by".to_owned(),
@@ -226,6 +341,14 @@ fn report_columns(engine: Engine) -> String {
         "state, stopped_by, deleted, batches, sweep_order, throttled, host, error, plan".to_owned(),
     ]
     .join(", ")
+}
+
+fn instant_text(engine: Engine, value: &str) -> String {
+    match engine {
+        Engine::Postgres => format!("to_char({value} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"),
+        Engine::MySql => format!("DATE_FORMAT({value}, '%Y-%m-%dT%H:%i:%s.%fZ')"),
+        Engine::Sqlite => value.to_owned(),
+    }
 }
 
 fn update(engine: Engine) -> Statement {
@@ -264,6 +387,15 @@ fn ago(statement: Statement, time: Duration) -> Statement {
             statement.push("strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ").bind(seconds).push(")")
         }
     }
+}
+
+/// By the transaction's clock where `PostgreSQL` would ask the statement's for each row, and use no index.
+fn long_ago(statement: Statement, time: Duration) -> Statement {
+    if statement.engine() != Engine::Postgres {
+        return ago(statement, time);
+    }
+    let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 1000);
+    statement.push("now() - ").bind(millis).push(" * INTERVAL '1 millisecond'")
 }
 
 fn instant(statement: Statement, at: Option<DateTime<Utc>>) -> Statement {

@@ -8,14 +8,13 @@ use super::{
     Database, DbError, Engine, Purpose, Statement, Table, TableKind, TableName, Trouble, ledger_sql, quote, quote_table,
 };
 
-const POSTGRES: &[&str] = &[
-    include_str!("../../migrations/postgres/0001_ledger.sql"),
-    include_str!("../../migrations/postgres/0002_plan.sql"),
-];
-const MYSQL: &[&str] =
-    &[include_str!("../../migrations/mysql/0001_ledger.sql"), include_str!("../../migrations/mysql/0002_plan.sql")];
-const SQLITE: &[&str] =
-    &[include_str!("../../migrations/sqlite/0001_ledger.sql"), include_str!("../../migrations/sqlite/0002_plan.sql")];
+macro_rules! scripts {
+    ($($path:literal),+) => { &[$(include_str!(concat!("../../migrations/", $path, ".sql"))),+] };
+}
+
+const POSTGRES: &[&str] = scripts!["postgres/0001_ledger", "postgres/0002_plan", "postgres/0003_armed"];
+const MYSQL: &[&str] = scripts!["mysql/0001_ledger", "mysql/0002_plan", "mysql/0003_armed"];
+const SQLITE: &[&str] = scripts!["sqlite/0001_ledger", "sqlite/0002_plan", "sqlite/0003_armed"];
 
 /// The demo's tables.
 pub const DEMO: &str = include_str!("../../migrations/sqlite/demo.sql");

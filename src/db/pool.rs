@@ -1,5 +1,6 @@
 //! The drivers' connection pools behind one face.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::mysql::MySqlPoolOptions;
@@ -11,11 +12,47 @@ use sqlx::{
 };
 
 use super::transaction::Inner;
-use super::{ConnectOptions, Engine, Settings, with_driver};
+use super::{ConnectOptions, Engine, Settings, with_driver, write_ahead_log};
 
-/// `SQLite`'s write-ahead log is copied back after so many pages (40 MB), and not at every batch: batches that delete at
-/// random places write the same pages again and again.
-const CHECKPOINT_AFTER: &str = "10000";
+/// Commits of our own copy `SQLite`'s write-ahead log back after so many pages: where nobody watches over it, as when an
+/// index is created.
+const CHECKPOINT_AFTER: u32 = 2 * write_ahead_log::FULL;
+
+/// The connections of a database, which all its clones share.
+#[derive(Debug, Clone)]
+pub(super) struct Connections {
+    settings: Arc<Settings>,
+    pool: Arc<Mutex<Pool>>,
+}
+
+impl Connections {
+    /// Opens none yet.
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self { settings: Arc::new(settings.clone()), pool: Arc::new(Mutex::new(Pool::new(settings))) }
+    }
+
+    pub(super) fn engine(&self) -> Engine {
+        self.settings.url.engine()
+    }
+
+    /// The pool of the moment.
+    pub(super) fn pool(&self) -> Pool {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Leaves a pool of which one connection is no good, so that all are made anew: the others lead to the same server,
+    /// which may be gone, or be the primary no longer. What still works in it goes on to its end. One that is half-open
+    /// would keep its place in the pool until TCP gives it up.
+    pub(super) fn renew(&self, left: &Pool) {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else has done so, or nothing is wanted any more.
+        if left.is_closed() {
+            return;
+        }
+        left.begin_to_close();
+        *pool = Pool::new(&self.settings);
+    }
+}
 
 #[derive(Debug, Clone)]
 pub(super) enum Pool {
@@ -25,14 +62,6 @@ pub(super) enum Pool {
 }
 
 impl Pool {
-    pub(super) fn engine(&self) -> Engine {
-        match self {
-            Self::Postgres(_) => Engine::Postgres,
-            Self::MySql(_) => Engine::MySql,
-            Self::Sqlite(_) => Engine::Sqlite,
-        }
-    }
-
     pub(super) async fn begin(&self, sql: String) -> Result<Inner, sqlx::Error> {
         let begin = AssertSqlSafe(sql);
         match self {
@@ -64,24 +93,35 @@ impl Pool {
 
     /// Copies `SQLite`'s write-ahead log back, as far as nobody is in the way, and returns how many pages it holds. With
     /// `RESTART` the log begins anew, unless somebody else is writing or reading in it: nobody is waited for, because
-    /// meanwhile all others would have to wait.
+    /// meanwhile all others would have to wait. `NOOP` only counts.
     pub(super) async fn checkpoint(&self, mode: &str) -> Result<i64, sqlx::Error> {
         let Self::Sqlite(pool) = self else { return Ok(0) };
         let mut connection = pool.acquire().await?;
         let patience: i64 = sqlx::query_scalar("PRAGMA busy_timeout").fetch_one(&mut *connection).await?;
         connection.execute("PRAGMA busy_timeout = 0").await?;
-        let sql = AssertSqlSafe(format!("PRAGMA wal_checkpoint({mode})"));
-        let pages = sqlx::query(sql).fetch_one(&mut *connection).await?.try_get(1);
+        let pages =
+            sqlx::query(AssertSqlSafe(format!("PRAGMA wal_checkpoint({mode})"))).fetch_one(&mut *connection).await;
+        // Also after an error. Where this is not reached, because the run was stopped, its end is tried again while
+        // somebody else writes.
         connection.execute(AssertSqlSafe(format!("PRAGMA busy_timeout = {patience}"))).await?;
-        pages
+        pages?.try_get(1)
     }
 
     pub(super) async fn close(&self) {
         with_driver!(Pool, self, pool => pool.close().await);
     }
 
+    /// Gives no more connections, and closes those that come back; waits for none.
+    fn begin_to_close(&self) {
+        with_driver!(Pool, self, pool => drop(pool.close()));
+    }
+
+    fn is_closed(&self) -> bool {
+        with_driver!(Pool, self, pool => pool.is_closed())
+    }
+
     /// Opens no connection yet, and starts no task: without life times there is nothing to watch over.
-    pub(super) fn new(settings: &Settings) -> Self {
+    fn new(settings: &Settings) -> Self {
         macro_rules! options {
             ($options:ty) => {
                 <$options>::new()
@@ -95,7 +135,7 @@ impl Pool {
         match settings.url.options() {
             ConnectOptions::Postgres(to) => Self::Postgres(options!(PgPoolOptions).connect_lazy_with(to.clone())),
             ConnectOptions::Sqlite(to) => {
-                let to = to.clone().pragma("wal_autocheckpoint", CHECKPOINT_AFTER);
+                let to = to.clone().pragma("wal_autocheckpoint", CHECKPOINT_AFTER.to_string());
                 // One works; the other stays in the write-ahead log. Each has a cache of its own (2 MB).
                 Self::Sqlite(options!(SqlitePoolOptions).max_connections(2).connect_lazy_with(to))
             }

@@ -37,6 +37,17 @@ pub struct Stretch {
     pub upto: Option<Position>,
 }
 
+/// How many blocks are looked at for what lies ahead, where no index leads to it (`PostgreSQL`).
+const BLOCKS_AHEAD: u32 = 300;
+/// How many rows, from the end of the key (`MySQL`, `SQLite`).
+const ROWS_AHEAD: u32 = 10_000;
+
+/// The statement that gives a table transactions (`MySQL`).
+#[must_use]
+pub fn make_transactional(table: &TableName) -> String {
+    format!("ALTER TABLE {} ENGINE = InnoDB", super::quote_table(Engine::MySql, table))
+}
+
 /// The statement that lets `user` sweep a table.
 #[must_use]
 pub fn grant(engine: Engine, table: &TableName, user: &str) -> String {
@@ -55,6 +66,12 @@ impl Target {
     #[must_use]
     pub fn lacks_index(&self) -> bool {
         self.expiry.can_use_index() && self.table.index_on(&self.expiry.column).is_none()
+    }
+
+    /// Whether there is an index that leads to an expiry.
+    #[must_use]
+    pub fn is_indexed(&self) -> bool {
+        self.expiry.can_use_index() && self.table.index_on(&self.expiry.column).is_some()
     }
 
     /// Selects the position `rows` rows after `after`; no row, or NULL, when fewer are left. Along the expiry it also
@@ -159,6 +176,49 @@ impl Target {
             .push(" WHERE ")
             .with(|statement| self.expiry.present(statement))
             .push(&format!(" LIMIT {rows}"))
+    }
+
+    /// Selects the newest of the column's instants after `after` and up to `upto`, at most `most`; see
+    /// [`Expiry::sample`]. An index leads to the newest of all. Without one, they are the newest of some rows: of those
+    /// in a random sample of blocks (`PostgreSQL`), or of those with the highest keys, which have come last where keys
+    /// are counted up, and are as good as a random sample where they are random.
+    #[must_use]
+    pub fn ahead(&self, after: DateTime<Utc>, upto: DateTime<Utc>, most: u32) -> Statement {
+        let statement = self.expiry.sample(Statement::new(self.expiry.engine));
+        match (self.is_indexed(), self.expiry.engine) {
+            (true, _) => self.own_rows(statement),
+            (false, Engine::Postgres) => self
+                .own_rows(statement)
+                .push(&format!(
+                    " TABLESAMPLE SYSTEM (least(100, {BLOCKS_AHEAD} * 100.0 / greatest(1, pg_relation_size("
+                ))
+                .bind(super::quote_table(Engine::Postgres, &self.table.name))
+                .push("::regclass) / current_setting('block_size')::bigint))::real)"),
+            (false, Engine::MySql | Engine::Sqlite) => statement
+                .push("(SELECT ")
+                .name(&self.expiry.column)
+                .push(" FROM ")
+                .table(&self.table.name)
+                .push(if self.table.key.is_empty() { "" } else { " ORDER BY " })
+                .list(&self.table.key, ", ", |statement, column| statement.name(column).push(" DESC"))
+                .push(&format!(" LIMIT {ROWS_AHEAD}) AS last_rows")),
+        }
+        .push(" WHERE ")
+        .with(|statement| self.expiry.between(statement, after, upto))
+        .with(|statement| self.expiry.newest_first(statement))
+        .push(&format!(" LIMIT {most}"))
+    }
+
+    /// Selects the values of the column that are furthest ahead, for people to look at.
+    #[must_use]
+    pub fn look(&self) -> Statement {
+        self.statement("SELECT ")
+            .name(&self.expiry.column)
+            .push(" FROM ")
+            .table(&self.table.name)
+            .push(" WHERE ")
+            .with(|statement| self.expiry.present(statement))
+            .push(" ORDER BY 1 DESC LIMIT 20")
     }
 
     /// Selects the number of blocks that the table fills now (`PostgreSQL`).

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Executor as _, MySql, Postgres, Sqlite};
 
+use super::pool::{Connections, Pool};
 use super::{DbError, Engine, Param, Row, Statement, with_driver, within};
 
 /// What a transaction is for.
@@ -23,8 +24,31 @@ pub enum Purpose {
 #[derive(Debug)]
 pub struct Transaction {
     pub(super) inner: Inner,
-    pub(super) location: String,
+    pub(super) lease: Lease,
     pub(super) limit: Option<Duration>,
+}
+
+/// Where a transaction has its connection from.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) pool: Pool,
+    connections: Connections,
+    location: String,
+}
+
+impl Lease {
+    pub(super) fn of(connections: &Connections, location: &str) -> Self {
+        Self { pool: connections.pool(), connections: connections.clone(), location: location.to_owned() }
+    }
+
+    /// What a driver said; where that is about the connection, the next one is a new one.
+    pub(super) fn error(&self, error: &sqlx::Error) -> DbError {
+        let error = DbError::new(&self.location, error);
+        if error.trouble.is_of_the_connection() {
+            self.connections.renew(&self.pool);
+        }
+        error
+    }
 }
 
 #[derive(Debug)]
@@ -68,7 +92,7 @@ impl Transaction {
             with_driver!(Inner, &mut self.inner, transaction =>
                 query!(statement).execute(&mut **transaction).await.map(|done| done.rows_affected()))
         };
-        within(self.limit, work).await.map_err(|error| DbError::new(&self.location, &error))
+        within(self.limit, work).await.map_err(|error| self.lease.error(&error))
     }
 
     /// Runs a script of several statements.
@@ -77,8 +101,9 @@ impl Transaction {
     /// Those of the database.
     pub async fn script(&mut self, sql: &str) -> Result<(), DbError> {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        let done = with_driver!(Inner, &mut self.inner, transaction => transaction.execute(sql).await.map(drop));
-        done.map_err(|error| DbError::new(&self.location, &error))
+        let work =
+            async { with_driver!(Inner, &mut self.inner, transaction => transaction.execute(sql).await.map(drop)) };
+        within(self.limit, work).await.map_err(|error| self.lease.error(&error))
     }
 
     /// Runs a statement and returns its rows.
@@ -102,7 +127,7 @@ impl Transaction {
                     .map(|rows| rows.into_iter().map(Row::Sqlite).collect()),
             }
         };
-        within(self.limit, work).await.map_err(|error| DbError::new(&self.location, &error))
+        within(self.limit, work).await.map_err(|error| self.lease.error(&error))
     }
 
     /// Makes it last.
@@ -111,7 +136,7 @@ impl Transaction {
     /// When the answer does not come: the transaction may or may not have been committed.
     pub async fn commit(self) -> Result<(), DbError> {
         let work = async { with_driver!(Inner, self.inner, transaction => transaction.commit().await) };
-        within(self.limit, work).await.map_err(|error| DbError::new(&self.location, &error))
+        within(self.limit, work).await.map_err(|error| self.lease.error(&error))
     }
 
     /// Takes it back.
@@ -120,6 +145,6 @@ impl Transaction {
     /// When the connection is gone; the server takes it back then too.
     pub async fn rollback(self) -> Result<(), DbError> {
         let work = async { with_driver!(Inner, self.inner, transaction => transaction.rollback().await) };
-        within(self.limit, work).await.map_err(|error| DbError::new(&self.location, &error))
+        within(self.limit, work).await.map_err(|error| self.lease.error(&error))
     }
 }

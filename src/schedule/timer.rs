@@ -9,7 +9,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -21,6 +21,9 @@ use crate::clock::Clock;
 
 /// Activations that may be under way at once; more jobs than this do not fit into one second.
 const CHANNEL: usize = 4096;
+
+/// The clock is set back by this much all the time, to keep it right.
+const TOLERANCE: TimeDelta = TimeDelta::seconds(2);
 
 /// The timer could not be set up or has stopped.
 #[derive(Debug, thiserror::Error)]
@@ -40,36 +43,49 @@ pub enum TimerError {
 pub struct Timer {
     scheduler: JobScheduler,
     clock: Clock,
+    alarm: Alarm,
     entries: Vec<Entry>,
+    /// The time at the last look.
+    looked: DateTime<Utc>,
 }
 
 struct Entry {
     id: Uuid,
     schedule: Schedule,
+    /// How long after its instants the job is fired.
+    delay: TimeDelta,
     next: Option<DateTime<Utc>>,
+    fired: Option<DateTime<Utc>>,
     due: Arc<Mutex<VecDeque<DateTime<Utc>>>>,
 }
+
+/// A job of a timer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket(Uuid);
 
 impl Timer {
     /// A timer without jobs.
     ///
     /// # Errors
-    /// When the scheduler cannot be set up.
+    /// When the scheduler or the system's timer cannot be set up.
     pub async fn new(clock: Clock) -> Result<Self, TimerError> {
         let mut scheduler = JobScheduler::new_with_channel_size(CHANNEL).await?;
         scheduler.init().await?;
-        Ok(Self { scheduler, clock, entries: Vec::new() })
+        let looked = clock.now();
+        Ok(Self { scheduler, clock, alarm: Alarm::new()?, entries: Vec::new(), looked })
     }
 
-    /// Registers a job; `fire` is called with each instant of its schedule from now on. It has to return at once.
+    /// Registers a job; `fire` is called with each instant of its schedule from now on, `delay` after that instant. It has
+    /// to return at once.
     ///
     /// # Errors
     /// When the scheduler does not take it.
     pub async fn add(
         &mut self,
         schedule: &Schedule,
+        delay: Duration,
         fire: impl Fn(DateTime<Utc>) + Send + Sync + 'static,
-    ) -> Result<(), TimerError> {
+    ) -> Result<Ticket, TimerError> {
         let due: Arc<Mutex<VecDeque<DateTime<Utc>>>> = Arc::default();
         let fired = Arc::clone(&due);
         // The interval is never used: the scheduler's own clock does not run.
@@ -81,14 +97,24 @@ impl Timer {
         })?;
         let id = self.scheduler.add(job).await?;
         let next = schedule.next_after(self.clock.now());
-        self.entries.push(Entry { id, schedule: schedule.clone(), next, due });
-        Ok(())
+        let delay = TimeDelta::from_std(delay).unwrap_or_default();
+        self.entries.push(Entry { id, schedule: schedule.clone(), delay, next, fired: None, due });
+        Ok(Ticket(id))
     }
 
-    /// The next instant of any job.
+    /// Takes a job off.
+    ///
+    /// # Errors
+    /// When the scheduler does not let go of it.
+    pub async fn remove(&mut self, Ticket(id): Ticket) -> Result<(), TimerError> {
+        self.entries.retain(|entry| entry.id != id);
+        Ok(self.scheduler.remove(&id).await?)
+    }
+
+    /// When the next job is fired.
     #[must_use]
     pub fn next(&self) -> Option<DateTime<Utc>> {
-        self.entries.iter().filter_map(|entry| entry.next).min()
+        self.entries.iter().filter_map(Entry::wakes).min()
     }
 
     /// Fires until `stop` is cancelled.
@@ -96,21 +122,35 @@ impl Timer {
     /// # Errors
     /// When the system's timer fails or the scheduler is gone.
     pub async fn run(mut self, stop: &CancellationToken) -> Result<(), TimerError> {
-        let alarm = Alarm::new()?;
         loop {
-            let Some(next) = self.next() else {
-                stop.cancelled().await;
-                return Ok(());
-            };
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                woken = alarm.wait_until(next) => woken?,
+                fired = self.fire_next() => fired?,
             }
-            self.fire_due(self.clock.now())?;
         }
     }
 
-    fn fire_due(&mut self, now: DateTime<Utc>) -> Result<(), TimerError> {
+    /// Waits for the next instant, or for somebody to set the clock, and fires what is due. Dropped before it returns, it
+    /// has done nothing.
+    ///
+    /// # Errors
+    /// When the system's timer fails or the scheduler is gone.
+    pub async fn fire_next(&mut self) -> Result<(), TimerError> {
+        let Some(next) = self.next() else { return std::future::pending().await };
+        self.alarm.wait_until(next).await?;
+        self.fire_due(self.clock.now())
+    }
+
+    /// Fires what is due at `now`.
+    ///
+    /// # Errors
+    /// When the scheduler is gone.
+    pub fn fire_due(&mut self, now: DateTime<Utc>) -> Result<(), TimerError> {
+        if now + TOLERANCE < self.looked {
+            warn!("the clock was set back from {} to {now}; the next instants are counted from there", self.looked);
+            self.entries.iter_mut().for_each(|entry| entry.start_again(now));
+        }
+        self.looked = now;
         let activations = self.scheduler.context().job_activation_tx.clone();
         for entry in &mut self.entries {
             if let Some(at) = entry.take_due(now) {
@@ -123,11 +163,15 @@ impl Timer {
 }
 
 impl Entry {
+    fn wakes(&self) -> Option<DateTime<Utc>> {
+        self.next.map(|next| next + self.delay)
+    }
+
     /// The newest instant that has come, if any. After a suspend several may have passed: one run is enough for all.
     fn take_due(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut due = None;
         let mut passed = 0_u64;
-        while let Some(next) = self.next.filter(|next| *next <= now) {
+        while let Some(next) = self.next.filter(|next| *next + self.delay <= now) {
             due = Some(next);
             passed += 1;
             self.next = self.schedule.next_after(next);
@@ -136,6 +180,15 @@ impl Entry {
             let missed = passed - 1;
             warn!(schedule = %self.schedule, "{missed} instants before {at} passed while this process could not run; one run answers them all");
         }
+        self.fired = due.or(self.fired);
         due
+    }
+
+    /// Counts from `now` again, but does not fire the last instant twice. (Where the clock was ahead by many instants, each
+    /// of them comes when it is really due; that the ledger knows those that were answered keeps them from running twice.)
+    fn start_again(&mut self, now: DateTime<Utc>) {
+        let next = self.schedule.next_after(now - self.delay);
+        self.next =
+            next.and_then(|next| if self.fired == Some(next) { self.schedule.next_after(next) } else { Some(next) });
     }
 }

@@ -117,7 +117,7 @@ impl<'a> Worker<'a> {
             plan,
             part,
             archive,
-            log: None,
+            log: LogKeeper::of(&run.database),
             pace,
             due,
             trying,
@@ -128,7 +128,6 @@ impl<'a> Worker<'a> {
     }
 
     async fn work(mut self, regions: &Regions) -> Result<Option<StoppedBy>, Error> {
-        self.log = retry::retry(self.run.stop, || LogKeeper::start(&self.run.database)).await?;
         let stopped_by = self.walk_through(regions).await;
         if let Some(log) = self.log.take() {
             self.log_kept(log.end().await);
@@ -153,7 +152,7 @@ impl<'a> Worker<'a> {
             if let Some(reason) = self.run.stopped() {
                 return Ok(Some(reason));
             }
-            if let Err(error) = self.run.wait_for_probes().await {
+            if let Err(error) = wait(&mut self.log, self.run.wait_for_probes()).await {
                 self.try_again(error).await?;
                 continue;
             }
@@ -213,7 +212,7 @@ impl<'a> Worker<'a> {
 
     /// One transaction: the DELETE, and its count in the ledger. Nothing is committed before the count is seen to
     /// stand: a run that was declared dead rolls back.
-    async fn batch(&self, step: &Step) -> Result<(u64, Duration), Error> {
+    async fn batch(&mut self, step: &Step) -> Result<(u64, Duration), Error> {
         let batch = Batch {
             path: &self.part.path,
             stretch: step.stretch.clone(),
@@ -223,7 +222,7 @@ impl<'a> Worker<'a> {
             wanted: self.archive.is_some(),
         };
         let watch = Stopwatch::start();
-        let mut transaction = self.run.database.begin(Purpose::Batch).await?;
+        let mut transaction = wait(&mut self.log, self.run.database.begin(Purpose::Batch)).await?;
         let deleted = self.delete(&mut transaction, &batch).await?;
         if deleted > 0 && !self.run.ledger.count(&mut transaction, self.run.id, deleted).await? {
             transaction.rollback().await?;
@@ -323,7 +322,7 @@ impl<'a> Worker<'a> {
     async fn try_again(&mut self, error: Error) -> Result<(), Error> {
         let pause = self.trying.next(error, self.run)?;
         self.pace.shrink();
-        self.run.pause(Pause { time: pause, reason: Throttle::Retry }).await;
+        wait(&mut self.log, self.run.pause(Pause { time: pause, reason: Throttle::Retry })).await;
         Ok(())
     }
 
@@ -333,5 +332,13 @@ impl<'a> Worker<'a> {
         let by_row = self.run.database.engine() != Engine::Sqlite;
         let tried = self.skip_locked || !self.may_skip;
         locked && by_row && tried && self.pace.is_smallest() && self.trying.count >= LOCKED_TRIES
+    }
+}
+
+/// Waits, and does not keep the application from copying its write-ahead log back meanwhile.
+async fn wait<T>(log: &mut Option<LogKeeper>, work: impl Future<Output = T>) -> T {
+    match log {
+        Some(log) => log.wait_for(work).await,
+        None => work.await,
     }
 }

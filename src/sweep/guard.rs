@@ -1,6 +1,11 @@
 //! What has to be true before the first DELETE: the table, the column, its encoding, its values, the clocks.
 
+mod values;
+
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
+use tracing::warn;
 
 use super::{Error, Spec};
 use crate::clock::Clock;
@@ -9,10 +14,7 @@ use crate::db::sweep_sql::{self, Target};
 use crate::db::{Database, Encoding, Engine, Row, Table, TableKind, TableName, Trouble, introspect};
 use crate::report::rfc3339;
 
-/// How many values are looked at to judge the encoding.
-const SAMPLE: u32 = 1000;
-/// No session lives into this year.
-const CENTURY_AHEAD: i32 = 2130;
+pub use values::ahead;
 
 /// Looks at the table of a job and refuses what could delete the wrong rows.
 ///
@@ -23,7 +25,7 @@ pub async fn target(database: &Database, spec: &Spec) -> Result<Target, Error> {
 }
 
 async fn guard(database: &Database, spec: &Spec, table: Table) -> Result<Target, Error> {
-    check_kind(&table)?;
+    check_kind(database, &table).await?;
     let encodings = fitting_encodings(database.engine(), &table, spec)?;
     let mut refusal = None;
     for encoding in encodings {
@@ -36,7 +38,7 @@ async fn guard(database: &Database, spec: &Spec, table: Table) -> Result<Target,
                 mode: spec.layout.mode,
             },
         };
-        match check_values(database, &target).await {
+        match values::check(database, &target).await {
             Ok(()) => return check_connection_zone(database, &target).await.map(|()| target),
             Err(Error::Refused(reason)) => refusal = refusal.or(Some(reason)),
             Err(error) => return Err(error),
@@ -65,7 +67,7 @@ pub async fn leaves(database: &Database, spec: &Spec, target: &Target) -> Result
         // A table that others inherit from may have rows of its own.
         let kind = if found.kind == TableKind::Partitioned { TableKind::Plain } else { found.kind };
         let leaf = Target { table: Table { kind, ..found }, expiry: target.expiry.clone() };
-        check_kind(&leaf.table)?;
+        check_kind(database, &leaf.table).await?;
         // Its values were judged with those of all the others: one odd row in a small leaf is no reason to refuse.
         fitting_encodings(database.engine(), &leaf.table, spec)?;
         may_read(database, &leaf).await?;
@@ -78,9 +80,7 @@ pub async fn leaves(database: &Database, spec: &Spec, target: &Target) -> Result
 async fn may_read(database: &Database, leaf: &Target) -> Result<(), Error> {
     match database.read(leaf.sample(1)).await {
         Err(error) if error.trouble == Trouble::Privilege => {
-            let user = database.read(introspect::current_user(database.engine())).await?;
-            let user = database.decode(|| user.first().map_or(Ok(None), |row| row.text(0)))?.unwrap_or_default();
-            let grant = sweep_sql::grant(database.engine(), &leaf.table.name, &user);
+            let grant = sweep_sql::grant(database.engine(), &leaf.table.name, &current_user(database).await?);
             Err(Error::refused(format!(
                 "this user may not read and delete rows of {}, a part of the table; have its owner run: {grant} (ALTER DEFAULT PRIVILEGES does so for parts to come)",
                 leaf.table.name
@@ -88,6 +88,11 @@ async fn may_read(database: &Database, leaf: &Target) -> Result<(), Error> {
         }
         done => Ok(done.map(drop)?),
     }
+}
+
+async fn current_user(database: &Database) -> Result<String, Error> {
+    let user = database.read(introspect::current_user(database.engine())).await?;
+    Ok(database.decode(|| user.first().map_or(Ok(None), |row| row.text(0)))?.unwrap_or_default())
 }
 
 /// The cutoff of a run: the earlier of this host's clock and the database's, less what is to be kept.
@@ -102,13 +107,30 @@ pub async fn cutoff(database: &Database, spec: &Spec, clock: &Clock) -> Result<D
     let apart = (theirs - ours).max(before - theirs).max(TimeDelta::zero());
     if apart.to_std().is_ok_and(|apart| apart > spec.max_clock_skew) {
         return Err(Error::refused(format!(
-            "the clock of {} says {} and this host's says {}, more than `schedule.max_clock_skew` apart; set the wrong one right",
+            "the clock of {} says {} and this host's says {}, which is {} s apart and more than `schedule.max_clock_skew` allows ({}); set the wrong one right, or allow it there: then the earlier one counts",
             database.location(),
             rfc3339(theirs),
             rfc3339(ours),
+            apart.num_seconds(),
+            humantime::format_duration(spec.max_clock_skew),
         )));
     }
-    Ok(before.min(theirs) - spec.keep)
+    Ok(before.min(theirs).min(unmoved(spec, clock)) - spec.keep)
+}
+
+/// Where database and host share a machine, both clocks are wrong together when somebody sets that machine's forward by
+/// mistake: then the time that has really passed tells what has expired.
+fn unmoved(spec: &Spec, clock: &Clock) -> DateTime<Utc> {
+    let steady = clock.steady();
+    let ahead = (clock.now() - steady).to_std().unwrap_or_default();
+    if ahead > spec.max_clock_skew {
+        warn!(
+            job = %spec.job,
+            "this host's clock was set forward by {} since sweepd started; what expires in that time is kept; if the clock is right now, restart sweepd",
+            humantime::format_duration(Duration::from_secs(ahead.as_secs()))
+        );
+    }
+    steady
 }
 
 async fn server_clock(database: &Database) -> Result<Option<DateTime<Utc>>, Error> {
@@ -144,18 +166,20 @@ async fn existing_table(database: &Database, spec: &Spec) -> Result<Table, Error
     )))
 }
 
-fn check_kind(table: &Table) -> Result<(), Error> {
+async fn check_kind(database: &Database, table: &Table) -> Result<(), Error> {
     let name = &table.name;
     let reason = match table.kind {
-        TableKind::NotATable => format!("{name} is not a table but a view or the like; name the table behind it"),
-        TableKind::NonTransactional => {
-            format!(
-                "{name} uses an engine without transactions, so no count could be exact; convert it: ALTER TABLE ... ENGINE = InnoDB"
-            )
+        TableKind::NotATable => {
+            format!("{name} is not a table but a view or the like; set `table` in the job to the table behind it")
         }
-        TableKind::Plain | TableKind::Partitioned if table.hides_rows => {
-            format!("row-level security on {name} hides rows from this user; use its owner, or a role with BYPASSRLS")
-        }
+        TableKind::NonTransactional => format!(
+            "{name} uses an engine without transactions, so no count could be exact; convert it: {}",
+            sweep_sql::make_transactional(name)
+        ),
+        TableKind::Plain | TableKind::Partitioned if table.hides_rows => format!(
+            "row-level security on {name} hides rows from this user, so nobody could say what was left; let `database.url` name a user who sees all rows: the table's owner, where it is not forced on the owner too, or one who bypasses it: {}",
+            introspect::bypass_row_security(&current_user(database).await?)
+        ),
         TableKind::Plain | TableKind::Partitioned => return Ok(()),
     };
     Err(Error::Refused(reason))
@@ -220,62 +244,6 @@ fn fits(engine: Engine, encoding: &Encoding, kind: &str) -> bool {
     }
 }
 
-/// Looks at some values: the middle one has to read as a date between 2000 and a century ahead. Seconds read as
-/// milliseconds, or the reverse, land far outside; one odd row does not.
-async fn check_values(database: &Database, target: &Target) -> Result<(), Error> {
-    let rows = database.read(target.sample(SAMPLE)).await?;
-    let sample = database.decode(|| {
-        rows.iter().map(|row| Ok((row.int(0)?, row.text(1)?.unwrap_or_default()))).collect::<Result<Vec<_>, _>>()
-    })?;
-    check_storage_classes(target, &sample)?;
-    let mut millis: Vec<_> = sample.iter().filter_map(|(millis, _)| *millis).filter(|at| !is_never(*at)).collect();
-    millis.sort_unstable();
-    let Some(middle) = millis.get(millis.len().saturating_sub(1) / 2) else { return Ok(()) };
-    if is_plausible(*middle) {
-        return Ok(());
-    }
-    let read_as = DateTime::from_timestamp_millis(*middle).map_or_else(|| "no date at all".to_owned(), rfc3339);
-    Err(Error::refused(format!(
-        "the values of column {:?} of {} do not look like {}: the middle one of {} reads as {read_as}; set `encoding` in the job (look at the values first)",
-        target.expiry.column,
-        target.table.name,
-        target.expiry.encoding,
-        millis.len(),
-    )))
-}
-
-/// 0, and what lies more than a century ahead, is a way to write "never": such rows are not deleted anyway. But not
-/// where it would be a date if it were read as milliseconds in place of seconds: then the unit is wrong.
-fn is_never(millis: i64) -> bool {
-    millis == 0 || (year(millis) >= CENTURY_AHEAD && !is_plausible(millis / 1000))
-}
-
-fn is_plausible(millis: i64) -> bool {
-    (2000..CENTURY_AHEAD).contains(&year(millis))
-}
-
-fn year(millis: i64) -> i32 {
-    DateTime::from_timestamp_millis(millis).map_or(i32::MAX, |at| chrono::Datelike::year(&at))
-}
-
-fn check_storage_classes(target: &Target, sample: &[(Option<i64>, String)]) -> Result<(), Error> {
-    if target.expiry.engine != Engine::Sqlite {
-        return Ok(());
-    }
-    let text = matches!(target.expiry.encoding, Encoding::IsoText(_) | Encoding::EpochMillisText);
-    let fits = |class: &str| if text { class == "text" } else { matches!(class, "integer" | "real") };
-    let (_, odd): (Vec<_>, Vec<_>) = sample.iter().map(|(_, class)| class.as_str()).partition(|class| fits(class));
-    // Every statement checks the type of each value, so a few odd ones are only left where they are.
-    let Some(other) = odd.first().filter(|_| odd.len() * 2 > sample.len()) else { return Ok(()) };
-    Err(Error::refused(format!(
-        "column {:?} of {} holds values of type {other}, which does not match the encoding {}; set `encoding` in the job, and look for what writes the odd values: {}",
-        target.expiry.column,
-        target.table.name,
-        target.expiry.encoding,
-        introspect::storage_classes(&target.table.name, &target.expiry.column).sql(),
-    )))
-}
-
 /// A `TIMESTAMP` column of `MySQL` turns the writer's wall clock into an instant by the zone of its connection. sweepd
 /// reads it in UTC, so a naive encoding is only right where connections are in UTC too.
 async fn check_connection_zone(database: &Database, target: &Target) -> Result<(), Error> {
@@ -293,9 +261,10 @@ async fn check_connection_zone(database: &Database, target: &Target) -> Result<(
         return Ok(());
     }
     Err(Error::refused(format!(
-        "column {:?} of {} is a TIMESTAMP, which MySQL converts by the connection's time zone, and the server's default zone is {}, not UTC; if the application's connections are in UTC, confirm it with `encoding = \"timestamptz\"` in the job",
+        "column {:?} of {} is a TIMESTAMP, which MySQL converts by the connection's time zone, and the server's default zone is {}, not UTC; look on a connection of the application, with `{}`: if that is UTC, or whatever zone the application's own times are in, confirm it with `encoding = \"timestamptz\"` in the job",
         target.expiry.column,
         target.table.name,
-        zone.unwrap_or_default()
+        zone.unwrap_or_default(),
+        introspect::session_zone().sql(),
     )))
 }

@@ -30,11 +30,14 @@ pub struct Pace {
     takes_turns: bool,
     size: u64,
     largest: u64,
-    /// What a batch costs whatever its size: its round trips and its commit.
-    fixed: Duration,
-    /// The size of an earlier batch, and how long it took.
-    measured: Option<(u64, Duration)>,
+    /// What batches of different sizes have taken.
+    cost: Cost,
+    /// Batches that took longer than they should, one after the other.
+    slow: u32,
 }
+
+/// Every so many slow batches one is larger, to see whether it is the size that makes them slow.
+const TRY_LARGER: u32 = 8;
 
 impl Pace {
     /// The pace of one of so many workers. Begins with batches of `first` units (blocks or rows) and goes up to
@@ -48,8 +51,8 @@ impl Pace {
             takes_turns: false,
             size: first,
             largest,
-            fixed: Duration::ZERO,
-            measured: None,
+            cost: Cost::default(),
+            slow: 0,
         }
     }
 
@@ -75,7 +78,7 @@ impl Pace {
     /// end belongs to: adapts the size, and returns the pause that is due.
     #[must_use]
     pub fn after(&mut self, units: u64, took: Duration, work: Duration, rows: u64) -> Pause {
-        self.measure(units, took);
+        self.cost.observe(units, took);
         self.resize(units, took);
         self.keep_to_rate(units, rows);
         let nice = work.mul_f64(self.nice).max(if self.takes_turns { turn(took) } else { Duration::ZERO });
@@ -100,31 +103,13 @@ impl Pace {
         self.size = (self.size / 4).max(1);
     }
 
-    /// Two batches, of which one is several times as large as the other, tell what is fixed: the line through them, at
-    /// size zero.
-    fn measure(&mut self, units: u64, took: Duration) {
-        let Some((size, before)) = self.measured else {
-            self.measured = Some((units, took));
-            return;
-        };
-        let (small, large) =
-            if size < units { ((size, before), (units, took)) } else { ((units, took), (size, before)) };
-        if large.0 < small.0 * 4 {
-            return;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
-        let share = small.0 as f64 / (large.0 - small.0) as f64;
-        let by_size = large.1.saturating_sub(small.1).mul_f64(share);
-        self.fixed = small.1.saturating_sub(by_size).min(took);
-        self.measured = Some((units, took));
-    }
-
-    /// Towards the target: at once to a smaller size, at most half; half of the way to a larger one, at most double. Half
-    /// of the target is always for the rows: or what a batch costs whatever its size, on a slow network or disk, would
-    /// shrink it to one row.
+    /// Towards the target: at once to a smaller size, at most half; half of the way to a larger one, at most double. What
+    /// a batch costs whatever its size, on a slow network or disk or a busy machine, must not shrink it to one row: half of
+    /// the target is always for the rows, and a quarter of that cost.
     fn resize(&mut self, units: u64, took: Duration) {
-        let by_size = took.saturating_sub(self.fixed);
-        let for_rows = self.target.saturating_sub(self.fixed).max(self.target / 2);
+        let fixed = self.cost.fixed().min(took);
+        let by_size = took.saturating_sub(fixed);
+        let for_rows = self.target.saturating_sub(fixed).max(self.target / 2).max(fixed / 4);
         let factor = for_rows.as_secs_f64() / by_size.as_secs_f64().max(1e-6);
         // The end of the path came first, which says nothing about a full batch.
         if factor >= 1.0 && units < self.size {
@@ -135,11 +120,55 @@ impl Pace {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "50 to 200")]
         let percent = percent as u64;
         self.size = (units.min(self.size) * percent).div_ceil(100).clamp(1, self.largest);
+        self.slow = if took > self.target * 2 { self.slow + 1 } else { 0 };
+        if self.slow > 0 && self.slow.is_multiple_of(TRY_LARGER) {
+            self.size = (self.size * 4).min(self.largest);
+        }
     }
 }
 
-/// Who finds an `SQLite` database locked asks again at intervals, which grow as in `sqliteDefaultBusyCallback`: this long
-/// after a batch of `took`, everybody who waited for it has asked once more.
+/// The straight line through the sizes and times of the last batches (least squares, where older ones count less and less):
+/// its height at size zero is what a batch costs whatever its size.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cost {
+    weight: f64,
+    size: f64,
+    time: f64,
+    size_squared: f64,
+    size_time: f64,
+}
+
+impl Cost {
+    /// What an observation still counts after another one.
+    const FADE: f64 = 0.9;
+
+    fn observe(&mut self, units: u64, took: Duration) {
+        #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+        let (size, time) = (units as f64, took.as_secs_f64());
+        let add = |sum: &mut f64, value: f64| *sum = *sum * Self::FADE + value;
+        add(&mut self.weight, 1.0);
+        add(&mut self.size, size);
+        add(&mut self.time, time);
+        add(&mut self.size_squared, size * size);
+        add(&mut self.size_time, size * time);
+    }
+
+    fn fixed(&self) -> Duration {
+        let (size, time) = (self.size / self.weight, self.time / self.weight);
+        let variance = self.size_squared / self.weight - size * size;
+        let covariance = self.size_time / self.weight - size * time;
+        // Batches of one size do not tell what is fixed.
+        if variance < size * size * 1e-4 {
+            return Duration::ZERO;
+        }
+        let per_unit = (covariance / variance).max(0.0);
+        Duration::from_secs_f64((time - per_unit * size).clamp(0.0, time))
+    }
+}
+
+/// Who finds an `SQLite` database locked asks again at intervals, which grow as in `sqliteDefaultBusyCallback`, up to 25 ms
+/// in the first eighth of a second. A pause of half a batch's time is long enough for most of those who waited for the
+/// batch to ask once more; whoever has waited for several may miss it.
 fn turn(took: Duration) -> Duration {
     let longest = if took < Duration::from_millis(128) { 25 } else { 50 };
     (took / 2).min(Duration::from_millis(longest))
@@ -190,9 +219,24 @@ mod tests {
         let row = Duration::from_micros(100);
         assert!((80..=125).contains(&settles(Duration::ZERO, row)), "{}", settles(Duration::ZERO, row));
         let slow = settles(Duration::from_millis(90), row);
-        assert!((40..=65).contains(&slow), "{slow}");
+        assert!((180..=280).contains(&slow), "{slow}");
         assert_eq!(settles(Duration::from_millis(90), Duration::ZERO), 1000);
         assert_eq!(settles(Duration::ZERO, Duration::from_millis(20)), 1);
+    }
+
+    #[test]
+    fn a_busy_machine_does_not_shrink_batches_to_nothing() {
+        let limits = Limits { batch_target: Duration::from_millis(1), ..Limits::default() };
+        let mut pace = Pace::new(&limits, 1, 4, 8192);
+        let (mut units, mut noise) = (0, 1_u64);
+        for _ in 0..500 {
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let waits = Duration::from_micros(5000 + (noise >> 33) % 25_000);
+            let rows = u32::try_from(pace.size()).unwrap_or(u32::MAX);
+            units += pace.size();
+            let _ = after(&mut pace, waits + Duration::from_micros(20) * rows, 10);
+        }
+        assert!((30..2000).contains(&(units / 500)), "{} on average", units / 500);
     }
 
     #[test]

@@ -144,7 +144,7 @@ impl Part {
                 target.table.name
             )));
         }
-        let indexed = target.expiry.can_use_index() && target.table.index_on(&target.expiry.column).is_some();
+        let indexed = target.is_indexed();
         let statistics = Statistics::read(database, &target, cutoff).await?;
         let estimated = statistics.as_ref().map(|statistics| statistics.expired);
         let (path, why) = match (spec.order, physical_path(database, &target), indexed) {

@@ -1,4 +1,4 @@
-//! What comes before a run: the connection, sweepd's own tables, the ledger; and what was found dead.
+//! What comes before a run: the connection, sweepd's own tables, the ledger, the claim; and what was found dead.
 
 use std::time::Duration;
 
@@ -6,12 +6,13 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::retry::retry_claim;
 use super::{Error, Request, Spec, Sweeper};
 use crate::audit::AuditLog;
 use crate::clock::Stopwatch;
 use crate::db::ledger_sql::NewRun;
 use crate::db::{Database, Trouble, migrate};
-use crate::ledger::{Found, Ledger};
+use crate::ledger::{Armed, Claim, Found, Ledger};
 use crate::report::{RunId, Trigger};
 
 impl Sweeper {
@@ -27,6 +28,18 @@ impl Sweeper {
         Ok(skipped?)
     }
 
+    /// Remembers which schedule a job has from now on, and says what is known of it.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn arm(&self, spec: &Spec, schedule: &str) -> Result<Armed, Error> {
+        let (database, ledger) = self.prepare(spec).await?;
+        let target = database.qualify(&spec.layout.table).to_string();
+        let armed = ledger.arm(&target, &spec.job, schedule, self.clock.now()).await;
+        database.close().await;
+        Ok(armed?)
+    }
+
     /// Looks for a running run of a job, and closes it when it is dead.
     ///
     /// # Errors
@@ -39,22 +52,20 @@ impl Sweeper {
         Ok(found?)
     }
 
-    /// A scheduled run waits for a database that is away for a while; a person at a terminal would rather know.
-    pub(super) async fn prepare_patiently(
+    /// Connects and claims a run. A scheduled run waits for a database that is away, or takes no writes, for a while; a
+    /// person at a terminal would rather know.
+    pub(super) async fn claim_patiently(
         &self,
         spec: &Spec,
-        trigger: Trigger,
+        request: Request,
+        id: RunId,
         stop: &CancellationToken,
-    ) -> Result<(Database, Ledger), Error> {
+    ) -> Result<(Database, Ledger, Claim), Error> {
         let watch = Stopwatch::start();
         let mut pause = Duration::from_secs(1);
         loop {
-            let prepared = tokio::select! {
-                prepared = self.prepare(spec) => prepared,
-                () = stop.cancelled() => Err(Error::Stopped),
-            };
-            let error = match prepared {
-                Err(error) if error.is_transient() && trigger != Trigger::Manual => error,
+            let error = match self.claim(spec, request, id, stop).await {
+                Err(error) if error.is_transient() && request.trigger != Trigger::Manual => error,
                 done => return done,
             };
             if watch.elapsed() + pause > spec.limits.max_duration {
@@ -66,6 +77,27 @@ impl Sweeper {
                 () = stop.cancelled() => return Err(Error::Stopped),
             }
             pause = (pause * 2).min(Duration::from_secs(30));
+        }
+    }
+
+    async fn claim(
+        &self,
+        spec: &Spec,
+        request: Request,
+        id: RunId,
+        stop: &CancellationToken,
+    ) -> Result<(Database, Ledger, Claim), Error> {
+        let (database, ledger) = tokio::select! {
+            prepared = self.prepare(spec) => prepared?,
+            () = stop.cancelled() => return Err(Error::Stopped),
+        };
+        let new = self.new_run(&database, spec, request, id);
+        match retry_claim(stop, || ledger.claim(&new)).await {
+            Ok(claim) => Ok((database, ledger, claim)),
+            Err(error) => {
+                database.close().await;
+                Err(error.into())
+            }
         }
     }
 
@@ -109,12 +141,12 @@ impl Sweeper {
             return Err(by_hand("`database.migrate` is \"never\""));
         }
         migrate::run(database).await.map_err(|error| match error.trouble {
-            Trouble::Privilege | Trouble::ReadOnly => by_hand(&format!("this user may not create them ({error})")),
+            Trouble::Privilege => by_hand(&format!("this user may not create them ({error})")),
             _ => Error::Database(error),
         })
     }
 
-    pub(super) fn new_run(&self, database: &Database, spec: &Spec, request: Request, id: RunId) -> NewRun {
+    fn new_run(&self, database: &Database, spec: &Spec, request: Request, id: RunId) -> NewRun {
         NewRun {
             id,
             target: database.qualify(&spec.layout.table).to_string(),

@@ -90,7 +90,8 @@ impl Probes {
     async fn load(&self, database: &Database) -> Result<Option<(Throttle, String)>, Error> {
         let Some(load) = &self.limits.load else { return Ok(None) };
         let rows = database.read(probe_sql::load(database.engine(), &load.query)).await.map_err(|error| {
-            if error.trouble.is_transient() {
+            // A query that writes is refused by a transaction that only reads.
+            if error.trouble.is_transient() && error.trouble != Trouble::ReadOnly {
                 Error::Database(error)
             } else {
                 Error::refused(format!("`limits.load_query` fails: {error}"))

@@ -8,7 +8,7 @@ use tracing::warn;
 use super::Error;
 use super::run::Run;
 use crate::clock::Stopwatch;
-use crate::db::DbError;
+use crate::db::{DbError, Trouble};
 
 /// Transient errors are waited out for this long, and at least for this many times as long as a lock may take.
 const RETRY_FOR: Duration = Duration::from_mins(1);
@@ -55,13 +55,30 @@ impl Trying {
 /// The last error, when it is not transient, or did not go away in time, or a stop was asked for.
 pub async fn retry<T, F: Future<Output = Result<T, DbError>>>(
     stop: &CancellationToken,
+    action: impl FnMut() -> F,
+) -> Result<T, DbError> {
+    retry_while(Trouble::is_transient, stop, action).await
+}
+
+/// The same for a claim. A server that takes no writes in the middle of a run was the primary a moment ago, and another
+/// one will be; before the run it may be one that never was.
+pub async fn retry_claim<T, F: Future<Output = Result<T, DbError>>>(
+    stop: &CancellationToken,
+    action: impl FnMut() -> F,
+) -> Result<T, DbError> {
+    retry_while(|trouble| trouble.is_transient() && trouble != Trouble::ReadOnly, stop, action).await
+}
+
+async fn retry_while<T, F: Future<Output = Result<T, DbError>>>(
+    passes: impl Fn(Trouble) -> bool,
+    stop: &CancellationToken,
     mut action: impl FnMut() -> F,
 ) -> Result<T, DbError> {
     let watch = Stopwatch::start();
     let mut pause = FIRST_PAUSE;
     loop {
         let error = match action().await {
-            Err(error) if error.trouble.is_transient() && watch.elapsed() < RETRY_FOR => error,
+            Err(error) if passes(error.trouble) && watch.elapsed() < RETRY_FOR => error,
             done => return done,
         };
         warn!("{error}; trying again in {pause:?}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::plan::Plan;
 use super::probe::Probes;
@@ -68,32 +68,30 @@ impl Sweeper {
             ..Report::begun(&spec.job, id, request.trigger, self.clock.now(), &self.host)
         };
         let watch = Stopwatch::start();
-        let answer = match self.prepare_patiently(spec, request.trigger, stop).await {
-            Ok((database, ledger)) => {
+        match self.claim_patiently(spec, request, id, stop).await {
+            Ok((database, ledger, claim)) => {
                 let probes = Probes::new(&spec.limits, self.replica.clone());
                 let (clock, throttled) = (&self.clock, Mutex::default());
                 let run = Run { spec, id, ledger, database, probes, stop, progress, clock, watch, throttled };
-                let answer = self.claim_and_sweep(&run, request, &begun).await;
+                let answer = self.sweep_claimed(&run, claim, &begun).await;
                 run.probes.close().await;
                 run.database.close().await;
                 answer
             }
-            Err(error) => Err(error),
-        };
-        answer.unwrap_or_else(|error| Answer::Ran(self.unrecorded(begun, watch, Ended::from(Err(error)))))
+            Err(error) => Answer::Ran(self.unrecorded(begun, watch, Ended::from(Err(error)))),
+        }
     }
 
-    async fn claim_and_sweep(&self, run: &Run<'_>, request: Request, begun: &Report) -> Result<Answer, Error> {
-        let new = self.new_run(&run.database, run.spec, request, run.id);
-        let interrupted = match retry(run.stop, || run.ledger.claim(&new)).await? {
+    async fn sweep_claimed(&self, run: &Run<'_>, claim: Claim, begun: &Report) -> Answer {
+        let interrupted = match claim {
             Claim::Won { interrupted } => interrupted,
-            Claim::Active(other) => return Ok(Answer::Active(other)),
-            Claim::Answered(other) => return Ok(Answer::Answered(other)),
+            Claim::Active(other) => return Answer::Active(other),
+            Claim::Answered(other) => return Answer::Answered(other),
         };
         for report in &interrupted {
             log(report);
         }
-        info!(job = %run.spec.job, runId = %run.id, trigger = %request.trigger, "run started");
+        info!(job = %run.spec.job, runId = %run.id, trigger = %begun.trigger, "run started");
         let ended = Ended::from(tokio::select! {
             ended = self.sweep(run) => ended,
             lost = run.stay_alive(self.heartbeat) => Err(lost),
@@ -102,7 +100,8 @@ impl Sweeper {
         match run.finish(&ended).await {
             Ok(report) => {
                 log(&report);
-                Ok(Answer::Ran(report))
+                run.forget(self.history).await;
+                Answer::Ran(report)
             }
             Err(error) => {
                 let progress = *run.progress.borrow();
@@ -117,7 +116,7 @@ impl Sweeper {
                     stopped_by: None,
                     error: Some(format!("the end of the run could not be recorded: {error}")),
                 };
-                Ok(Answer::Unfinished(self.unrecorded(begun, run.watch, ended)))
+                Answer::Unfinished(self.unrecorded(begun, run.watch, ended))
             }
         }
     }
@@ -141,7 +140,9 @@ impl Sweeper {
         let looked = probes.look(database).await;
         probes.close().await;
         looked?;
-        Plan::choose(database, spec, target, cutoff).await
+        let plan = Plan::choose(database, spec, target, cutoff).await?;
+        guard::ahead(database, spec, plan.parts.iter().map(|part| &part.target), self.clock.now()).await?;
+        Ok(plan)
     }
 
     /// The report of a run that could not be written to the ledger.
@@ -177,6 +178,17 @@ impl Run<'_> {
         tokio::time::sleep(grace).await;
     }
 
+    /// Deletes the job's old runs from the ledger. That they stay is no fault of this run.
+    async fn forget(&self, history: Duration) {
+        let target = self.database.qualify(&self.spec.layout.table).to_string();
+        let forget = self.ledger.forget(&target, &self.spec.job, history);
+        match self.stop.run_until_cancelled(forget).await {
+            Some(Ok(rows)) if rows > 0 => debug!(job = %self.spec.job, rows, "old runs were deleted from the ledger"),
+            Some(Err(error)) => warn!(job = %self.spec.job, "old runs stay in the ledger: {error}"),
+            Some(Ok(_)) | None => {}
+        }
+    }
+
     /// Ends the run in the ledger, with its audit row; where that one cannot be written, without it.
     async fn finish(&self, ended: &Ended) -> Result<Report, DbError> {
         let ending = Ending {
@@ -188,7 +200,7 @@ impl Run<'_> {
         // A stop must not keep the end of a run from being written.
         let never = CancellationToken::new();
         match retry(&never, || self.ledger.finish(self.id, &ending, true)).await {
-            Err(error) if error.trouble != Trouble::Connection => {
+            Err(error) if !matches!(error.trouble, Trouble::Connection | Trouble::ReadOnly) => {
                 warn!(job = %self.spec.job, runId = %self.id, "no audit row was written: {error}");
                 retry(&never, || self.ledger.finish(self.id, &ending, false)).await
             }

@@ -5,8 +5,7 @@ use serde::Serialize;
 
 use super::plan::Plan;
 use super::{Error, Spec, Sweeper, guard, plan};
-use crate::db::sweep_sql::Target;
-use crate::db::{Database, Encoding};
+use crate::db::Database;
 use crate::report::{instant, optional_instant};
 
 /// Statistics of a job's table at one instant.
@@ -71,13 +70,15 @@ impl Sweeper {
             Ok([row.int(0)?, row.int(1)?, row.int(2)?, row.int(3)?])
         })?;
         let count = |index: usize| numbers[index].and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
+        let expiry = &target.expiry;
+        let end = |millis| expiry.read(millis).map(|at| expiry.mode.end(at));
         Ok(Stats {
             job: spec.job.clone(),
             total: count(0),
             expired: count(1),
             active: count(0) - count(1),
-            oldest_expiry: numbers[2].and_then(|millis| expiry(&target, millis)),
-            newest_expiry: numbers[3].and_then(|millis| expiry(&target, millis)),
+            oldest_expiry: numbers[2].and_then(end),
+            newest_expiry: numbers[3].and_then(end),
             timestamp: now,
         })
     }
@@ -109,15 +110,4 @@ impl Sweeper {
         }
         Ok(DryRun { job: spec.job.clone(), expired, cutoff: plan.cutoff, plan: plan.shown(), all_expired })
     }
-}
-
-/// The instant of an expiry that was read as milliseconds; of a naive encoding, by the zone of its writer.
-fn expiry(target: &Target, millis: i64) -> Option<DateTime<Utc>> {
-    let at = DateTime::from_timestamp_millis(millis)?;
-    let mode = target.expiry.mode;
-    let at = match &target.expiry.encoding {
-        Encoding::Timestamp(zone) | Encoding::IsoText(zone) => zone.instant(at.naive_utc()),
-        _ => at,
-    };
-    Some(mode.end(at))
 }

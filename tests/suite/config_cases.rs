@@ -51,7 +51,15 @@ fn a_bad_input_is_named_with_its_line_its_key_and_what_is_accepted() {
         (job("preset = \"django\"\nkeep = \"101y\""), &["must be from \"0s\" to \"36500d\""]),
         (job("preset = \"django\"\nenabled = \"yes\""), &["expected true or false, found \"yes\""]),
         (job("preset = \"django\"\nenabled = 1979-05-27"), &["expected true or false, found a date"]),
-        (job("preset = \"django\"\nmax_age = \"30d\""), &["jobs.web.max_age: is not supported by this version"]),
+        (job("preset = \"django\"\nvacuum = \"analyze\""), &["jobs.web.vacuum: is not supported by this version"]),
+        (job("preset = \"django\"\nmax_age = \"0s\""), &["jobs.web.max_age: must be from \"1s\""]),
+        (
+            job(&format!(
+                "{hand}encoding = \"epoch-millis\"\nmode = \"last-seen\"\nlifetime = \"2d\"\nmax_age = \"1d\""
+            )),
+            &["jobs.web.max_age: must be at least the lifetime, which is \"2d\""],
+        ),
+        ("[daemon]\nhistory = \"1h\"".into(), &["daemon.history: must be from \"1d\""]),
         (job("preset = \"django\"\ndatabase = \"shop\""), &["there is no database \"shop\"; configured: default"]),
         (job("preset = \"django\"\ntimezone = \"Europe/Dubln\""), &["Europe/Dubln", "did you mean \"Europe/Dublin\""]),
         (job("preset = \"djago\""), &["\"djago\" is unknown; accepted: authjs-prisma", "(did you mean \"django\"?)"]),

@@ -166,15 +166,42 @@ fn a_last_use_expires_after_the_lifetime() {
     }
 }
 
-/// A table, a layout, and what the refusal says.
+/// The longest life of a session is held against every encoding, with an index and without.
+#[test]
+fn a_session_that_lives_for_longer_than_stated_is_refused() {
+    for case in CASES.iter().filter(|case| case.has_server()) {
+        let Some(shell) = case.shell(&[-1, 1, 900]) else { continue };
+        let job = |max_age| {
+            shell.job(&format!("table = \"s\"\nexpires_at = \"e\"\n{}\nmax_age = \"{max_age}\"", case.layout));
+        };
+        for index in ["SELECT 1", "CREATE INDEX by_expiry ON s (e)"] {
+            shell.database.execute(index);
+            job("30d");
+            let said = shell.expect(1, &["clean"]).stderr;
+            for part in ["max_age", "T", "writer_timezone", "encoding", "ORDER BY 1 DESC", "`max_age = \"900h\"`"] {
+                assert!(said.contains(part), "{part:?} is not in: {said}");
+            }
+            assert_eq!(left(&shell, case.engine, "s").len(), 3, "{:?} {}", case.engine, case.layout);
+        }
+        job("900h");
+        shell.expect(0, &["clean"]);
+        assert_eq!(left(&shell, case.engine, "s"), ["1", "900"], "{:?} {}", case.engine, case.layout);
+    }
+}
+
+/// A table called `Session` or `s`, a layout, and what the refusal says.
 fn refused(engine: Engine, tables: &str, layout: &str, reason: &[&str]) {
     let Some(shell) = Shell::with(engine, tables) else { return };
+    let table = quoted(engine, if tables.contains("TABLE s ") { "s" } else { "Session" });
+    let rows = || shell.database.admin().count(&format!("SELECT count(*) FROM {table}"));
+    let before = rows();
     shell.job(layout);
     let said = shell.expect(1, &["clean"]);
     for part in reason {
         assert!(said.stderr.contains(part), "{part:?} is not in: {}", said.stderr);
     }
     shell.expect(1, &["check"]);
+    assert_eq!(rows(), before);
 }
 
 #[test]
@@ -182,6 +209,14 @@ fn a_type_that_does_not_match_is_refused_by_naming_both() {
     let layout = "preset = \"authjs-prisma\"\nencoding = \"epoch-seconds\"";
     for (engine, kind) in [(Engine::Postgres, "timestamp without time zone"), (Engine::MySql, "datetime")] {
         refused(engine, &authjs(engine, "Session"), layout, &["epoch-seconds", kind, "set `encoding`"]);
+    }
+    // A comparison would convert by the zone of the connection.
+    for (kind, encoding) in [("timestamp", "timestamptz"), ("timestamptz", "timestamp")] {
+        let table = format!("CREATE TABLE s (e {kind}); INSERT INTO s VALUES (now()), (now() + interval '1 hour')");
+        let layout = format!(
+            "table = \"s\"\nexpires_at = \"e\"\nencoding = \"{encoding}\"\nwriter_timezone = \"America/New_York\""
+        );
+        refused(Engine::Postgres, &table, &layout, &["is of type timestamp", "set `encoding`"]);
     }
     let text = "CREATE TABLE s (e datetime); INSERT INTO s VALUES ('2020-01-01T00:00:00Z')";
     let layout = "table = \"s\"\nexpires_at = \"e\"\nencoding = \"epoch-millis\"";
@@ -199,7 +234,9 @@ fn seconds_read_as_milliseconds_and_the_reverse_are_refused() {
         let Some(shell) = case.shell(&[-1, 1, 2]) else { continue };
         shell.job(&format!("table = \"s\"\nexpires_at = \"e\"\n{wrong}"));
         let said = shell.expect(1, &["clean"]);
-        assert!(said.stderr.contains("do not look like"), "{}", said.stderr);
+        for part in ["do not look like", "set `encoding`", "; as epoch-", "ORDER BY 1 DESC"] {
+            assert!(said.stderr.contains(part), "{part:?} is not in: {}", said.stderr);
+        }
         assert_eq!(left(&shell, case.engine, "s").len(), 3);
     }
 }
@@ -210,7 +247,7 @@ fn what_is_no_table_of_sessions_is_refused() {
         |engine| format!("{}; CREATE VIEW v AS SELECT * FROM {}", authjs(engine, "Session"), quoted(engine, "Session")),
         |shell, engine| {
             for (layout, reason) in [
-                ("table = \"v\"", "is not a table but a view"),
+                ("table = \"v\"", "is not a table but a view or the like; set `table` in the job"),
                 ("table = \"Sesion\"", "did you mean \"Session\"?"),
                 ("expires_at = \"expiry\"", "has no column \"expiry\""),
             ] {
@@ -229,9 +266,19 @@ fn hidden_rows_and_engines_without_transactions_are_refused() {
         "{}; ALTER TABLE \"Session\" ENABLE ROW LEVEL SECURITY; ALTER TABLE \"Session\" FORCE ROW LEVEL SECURITY",
         authjs(Engine::Postgres, "Session")
     );
-    refused(Engine::Postgres, &hidden, "preset = \"authjs-prisma\"", &["row-level security"]);
+    refused(
+        Engine::Postgres,
+        &hidden,
+        "preset = \"authjs-prisma\"",
+        &["row-level security", "database.url", "ALTER ROLE app BYPASSRLS"],
+    );
     let myisam = format!("{}; ALTER TABLE Session ENGINE = MyISAM", authjs(Engine::MySql, "Session"));
-    refused(Engine::MySql, &myisam, "preset = \"authjs-prisma\"", &["without transactions"]);
+    refused(
+        Engine::MySql,
+        &myisam,
+        "preset = \"authjs-prisma\"",
+        &["without transactions", "`Session` ENGINE = InnoDB"],
+    );
 }
 
 #[test]

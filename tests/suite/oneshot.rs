@@ -28,9 +28,12 @@ pub struct Said {
 
 impl Shell {
     pub fn fresh(engine: Engine) -> Option<Self> {
-        let database = TestDatabase::fresh(engine)?;
+        TestDatabase::fresh(engine).map(Self::on)
+    }
+
+    pub fn on(database: TestDatabase) -> Self {
         let url = database.url().to_owned();
-        Some(Self { database, directory: tempfile::tempdir().unwrap(), url })
+        Self { database, directory: tempfile::tempdir().unwrap(), url }
     }
 
     /// A database with a table.

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use sweepd::config::{Config, Environment};
+use sweepd::db::{Engine, ledger_sql};
 
 use crate::oneshot::{Shell, authjs};
-use crate::servers::Engine;
+use crate::servers;
 
 const README: &str = include_str!("../../README.md");
 const URL: &str = "postgresql://app@db.example.com:5432/app";
@@ -30,7 +31,7 @@ fn its_configurations_load() {
 
 #[test]
 fn its_commands_run() {
-    let Some(shell) = Shell::with(Engine::Sqlite, &authjs(Engine::Sqlite, "Session")) else { return };
+    let Some(shell) = Shell::with(servers::Engine::Sqlite, &authjs(servers::Engine::Sqlite, "Session")) else { return };
     let lines = blocks("sh").into_iter().flat_map(str::lines);
     let commands = lines.filter_map(|line| line.split('#').next().unwrap().trim().strip_prefix("sweepd "));
     let mut ran = 0;
@@ -42,8 +43,18 @@ fn its_commands_run() {
 }
 
 #[test]
+fn its_grants_are_those_that_check_prints() {
+    for (engine, user) in [(Engine::Postgres, "sweeper"), (Engine::MySql, "'sweeper'@'%'")] {
+        let grants = ledger_sql::grants(engine, "app", user);
+        for grant in grants.lines().filter(|grant| !grant.contains("USAGE")) {
+            assert!(README.contains(&grant.replace('`', "")), "{grant}");
+        }
+    }
+}
+
+#[test]
 fn its_table_names_every_command_and_flag() {
-    let Some(shell) = Shell::with(Engine::Sqlite, "") else { return };
+    let Some(shell) = Shell::with(servers::Engine::Sqlite, "") else { return };
     let rows = README.lines().filter_map(|line| line.strip_prefix("| `sweepd ")?.split('`').next());
     for row in rows {
         let command = row.split_whitespace().next().unwrap();

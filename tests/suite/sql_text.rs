@@ -9,7 +9,7 @@ use sweepd::db::batch_sql::Batch;
 use sweepd::db::expiry_sql::Expiry;
 use sweepd::db::ledger_sql::{self, Ending, NewRun};
 use sweepd::db::sweep_sql::{Path, Stretch, Target};
-use sweepd::db::{Column, Encoding, Engine, Mode, Param, Statement, Table, TableKind, TableName, migrate};
+use sweepd::db::{Column, Encoding, Engine, Index, Mode, Param, Statement, Table, TableKind, TableName, migrate};
 use sweepd::report::{Outcome, RunId, SweepOrder, Trigger};
 use sweepd::zone::Zone;
 
@@ -19,7 +19,7 @@ fn at() -> DateTime<Utc> {
     "2026-03-04T05:06:07.890123Z".parse().unwrap()
 }
 
-fn target(engine: Engine, encoding: Encoding) -> Target {
+pub fn target(engine: Engine, encoding: Encoding) -> Target {
     let table = Table {
         name: TableName { schema: Some("app".into()), name: "Session".into() },
         kind: TableKind::Plain,
@@ -62,6 +62,7 @@ fn sweep(text: &mut String, engine: Engine) {
         write(text, &name("count"), target.count(at()));
         write(text, &name("statistics"), target.statistics(at()));
         write(text, &name("sample"), target.sample(1000));
+        write(text, &name("ahead"), target.ahead(at(), at(), 10));
         let after = vec![Param::Text("2026-01-01 00:00:00".into())];
         let stretch = Stretch { after: Some(after.clone()), upto: Some(after.clone()) };
         write(text, &name("expiry boundary"), target.boundary(&Path::Expiry, Some(&after), 500, at()));
@@ -87,6 +88,10 @@ fn walks(text: &mut String, engine: Engine) {
         let wanted = Batch { skip_locked: engine == Engine::Postgres, ..skipping };
         write(text, &format!("{engine} key delete, skipping what is locked, for an archive"), target.delete(&wanted));
     }
+    let mut indexed = target.clone();
+    let (name, columns) = ("by_expiry".into(), vec!["expires".into()]);
+    indexed.table.indexes = vec![Index { name, unique: false, primary: false, columns }];
+    write(text, &format!("{engine} ahead, along the index"), indexed.ahead(at(), at(), 10));
     if engine == Engine::Postgres {
         let stretch = Stretch { after: Some(vec![Param::Int(0)]), upto: Some(vec![Param::Int(200)]) };
         write(text, "blocks delete", target.delete(&batch(&Path::Blocks, &stretch)));
@@ -111,7 +116,7 @@ fn ledger(text: &mut String, engine: Engine) {
     };
     let ending =
         Ending { outcome: Outcome::Failed, stopped_by: None, throttled: "{}".into(), error: Some("no".into()) };
-    let stale = Duration::from_millis(10_500);
+    let (stale, history) = (Duration::from_millis(10_500), Duration::from_hours(24));
     let statements = [
         ("claim", ledger_sql::claim(engine, &run)),
         ("skip", ledger_sql::skip(engine, &run)),
@@ -122,7 +127,10 @@ fn ledger(text: &mut String, engine: Engine) {
         ("finish", ledger_sql::finish(engine, id, &ending)),
         ("interrupt", ledger_sql::interrupt(engine, id, stale)),
         ("by instant", ledger_sql::by_instant(engine, "app.Session", "sessions", at())),
+        ("newest", ledger_sql::newest(engine, "app.Session", "sessions")),
         ("history", ledger_sql::history(engine, 20)),
+        ("any old", ledger_sql::any_old(engine, "app.Session", "sessions", history)),
+        ("forget", ledger_sql::forget(engine, "app.Session", "sessions", history, 1000)),
     ];
     for (name, statement) in statements {
         write(text, &format!("{engine} ledger {name}"), statement);

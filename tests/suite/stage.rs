@@ -27,6 +27,8 @@ const POLL: Duration = Duration::from_millis(5);
 pub struct Stage {
     database: TestDatabase,
     directory: TempDir,
+    /// Where sweepd connects to.
+    url: String,
 }
 
 /// A run as it stands in the ledger.
@@ -82,7 +84,19 @@ impl Stage {
 
     /// A database whose tables are there already.
     pub fn around(database: TestDatabase) -> Self {
-        Self { database, directory: tempfile::tempdir().expect("a temporary directory") }
+        let url = database.url().to_owned();
+        Self { database, directory: tempfile::tempdir().expect("a temporary directory"), url }
+    }
+
+    /// The same, but sweepd connects to another URL.
+    pub fn reached_by(self, url: String) -> Self {
+        Self { url, ..self }
+    }
+
+    /// The same, with parameters in the URL.
+    pub fn with_parameters(self, parameters: &str) -> Self {
+        let url = format!("{}?{parameters}", self.url);
+        self.reached_by(url)
     }
 
     pub fn database(&self) -> &TestDatabase {
@@ -110,19 +124,31 @@ impl Stage {
     /// Writes a configuration with one job, and returns its path. `limits` and `rest` are TOML.
     pub fn configure(&self, schedule: &str, limits: &str, rest: &str) -> PathBuf {
         let path = self.directory().join("sweepd.toml");
-        let url = toml::Value::from(self.database.url());
+        let url = toml::Value::from(&*self.url);
         let text = format!(
             "[database]\nurl = {url}\n[jobs.sessions]\nschedule = \"{schedule}\"\npreset = \"authjs-prisma\"\n\
              [jobs.sessions.limits]\n{limits}\n{rest}\n"
         );
-        fs::write(&path, text).expect("a configuration file");
+        // In one step: a daemon that runs already may be reading it.
+        let new = self.directory().join("sweepd.toml.new");
+        fs::write(&new, text).expect("a configuration file");
+        fs::rename(new, &path).expect("it takes its place");
         path
     }
 
     /// Starts `sweepd run` on a configuration that [`Stage::configure`] wrote.
     pub fn daemon(&self, schedule: &str, limits: &str, rest: &str) -> Process {
+        self.call("run", schedule, limits, rest)
+    }
+
+    /// Starts `sweepd clean` on a configuration that [`Stage::configure`] wrote.
+    pub fn clean(&self, limits: &str, rest: &str) -> Process {
+        self.call("clean", NEVER, limits, rest)
+    }
+
+    fn call(&self, subcommand: &str, schedule: &str, limits: &str, rest: &str) -> Process {
         let mut command = sweepd();
-        command.arg("--config").arg(self.configure(schedule, limits, rest)).arg("run");
+        command.arg("--config").arg(self.configure(schedule, limits, rest)).arg(subcommand);
         Process::spawn(command)
     }
 

@@ -30,7 +30,7 @@ fn fired(expressions: &[&str], for_time: Duration) -> Vec<Vec<(DateTime<Utc>, Da
             let schedule = Schedule::parse(expression, Zone::utc()).expect("a schedule");
             let clock = clock.clone();
             let fire = move |at| sender.send((at, clock.now())).expect("the test listens");
-            timer.add(&schedule, fire).await.expect("a job");
+            timer.add(&schedule, Duration::ZERO, fire).await.expect("a job");
             fired.push(receiver);
         }
         let stop = CancellationToken::new();

@@ -13,11 +13,27 @@ pub(super) async fn own_tables(database: &Database, auto: bool, findings: &mut F
         Err(error) => Err(error),
     };
     match usable {
-        Ok(()) => findings.ok("sweepd's own tables are there"),
+        Ok(()) => {
+            findings.ok("sweepd's own tables are there");
+            may_forget(database, findings).await;
+        }
         Err(error) if error.trouble == Trouble::Privilege => {
             let user = current_user(database).await.unwrap_or_default();
             let message = "this user may not use sweepd's own tables; have their owner (who creates them with `sweepd migrate`, where they are missing) run";
             findings.error(message, Some(ledger_sql::grants(database.engine(), database.schema(), &user)));
+        }
+        Err(error) => findings.error(format!("sweepd's own tables: {error}"), None),
+    }
+}
+
+/// Without this privilege, the ledger only grows.
+async fn may_forget(database: &Database, findings: &mut Findings<'_>) {
+    match Ledger::rehearse_forgetting(database).await {
+        Ok(()) => {}
+        Err(error) if error.trouble == Trouble::Privilege => {
+            let user = current_user(database).await.unwrap_or_default();
+            let message = "this user may not delete runs that are older than `daemon.history` from the ledger; have its owner run";
+            findings.warning(message, Some(ledger_sql::grants(database.engine(), database.schema(), &user)));
         }
         Err(error) => findings.error(format!("sweepd's own tables: {error}"), None),
     }

@@ -7,7 +7,8 @@
 # standard output says that it has ended.
 #
 # Environment: ENGINE (postgres or mysql), SERVER_PROGRAM and INSTALL_PROGRAM, DIR (its own directory), PORT, the
-# passwords ADMIN and APP, and TUNING: more options of the server, which win over those below.
+# passwords ADMIN and APP, and TUNING: more options of the server, which win over those below. PRIMARY: how the standby
+# of a PostgreSQL server connects to that; INSTALL_PROGRAM is pg_basebackup then.
 set -eu
 # The test process may end between an order and its answer.
 trap '' PIPE
@@ -17,6 +18,10 @@ export TMPDIR="$DIR"
 
 # Passwords that are not stored as SCRAM: to check one costs a debug build 80 ms of computing at each connection.
 install_postgres() {
+    if [ -n "$PRIMARY" ]; then
+        "$INSTALL_PROGRAM" --pgdata "$data" --dbname "$PRIMARY" --write-recovery-conf --checkpoint fast --no-sync
+        return
+    fi
     printf '%s\n' "$ADMIN" >"$DIR/password"
     "$INSTALL_PROGRAM" --pgdata "$data" --username postgres --pwfile "$DIR/password" --auth-local trust \
         --auth-host md5 --encoding UTF8 --locale C --no-sync

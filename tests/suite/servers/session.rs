@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock, mpsc};
 
 use sqlx::mysql::MySqlConnection;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::runtime::{Builder, Handle};
@@ -47,7 +47,11 @@ impl Session {
         let url = url.to_owned();
         let connection = wait_for(async move {
             Ok::<_, sqlx::Error>(match engine {
-                Engine::Postgres => Connection::Postgres(PgConnection::connect(&url).await?),
+                Engine::Postgres => {
+                    // Startup parameters that the driver adds by itself are not for poolers.
+                    let options = url.parse::<PgConnectOptions>()?.extra_float_digits(None);
+                    Connection::Postgres(PgConnection::connect_with(&options).await?)
+                }
                 Engine::MySql => Connection::MySql(MySqlConnection::connect(&url).await?),
                 Engine::Sqlite => Connection::Sqlite(SqliteConnection::connect(&url).await?),
             })
@@ -79,9 +83,12 @@ impl Session {
 
     /// The one integer that a query gives.
     pub fn count(&self, sql: &str) -> i64 {
+        self.try_count(sql).unwrap_or_else(|error| panic!("{error}, in: {sql}"))
+    }
+
+    pub fn try_count(&self, sql: &str) -> Result<i64, sqlx::Error> {
         let text = AssertSqlSafe(sql.to_owned());
         with_connection!(self, |connection| sqlx::query_scalar(text).fetch_one(connection))
-            .unwrap_or_else(|error| panic!("{error}, in: {sql}"))
     }
 
     /// The first column of every row, which the query must give as text.

@@ -1,0 +1,104 @@
+//! Tells when the configuration file may have changed.
+//!
+//! The directory is watched, because editors and Kubernetes put a new file in the place of the old one. Where that shows
+//! nothing (a single file that is mounted into a container), a look every half minute finds it. A file that somebody is
+//! still writing is waited for.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::mpsc;
+use tracing::warn;
+
+/// How often to look without having been told.
+const LOOK: Duration = Duration::from_secs(30);
+/// Whoever writes a file has finished when it stays the same for so long.
+const SETTLED: Duration = Duration::from_millis(250);
+/// Somebody who never finishes is not waited for any longer.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// Watches one file.
+#[derive(Debug)]
+pub struct Watch {
+    file: Option<PathBuf>,
+    seen: Option<String>,
+    events: mpsc::Receiver<()>,
+    _watcher: Option<RecommendedWatcher>,
+}
+
+impl Watch {
+    /// Begins to watch `file`, whose text was `seen` last; without a file, nothing ever happens.
+    pub(super) fn on(file: Option<&Path>, seen: Option<String>) -> Self {
+        let (sender, events) = mpsc::channel(1);
+        let watcher = file.and_then(|file| {
+            let failed = |error: &notify::Error| {
+                warn!("the directory of {} cannot be watched ({error}); it is looked at every 30 s", file.display());
+            };
+            watcher(file, sender).inspect_err(failed).ok()
+        });
+        Self { file: file.map(Path::to_owned), seen, events, _watcher: watcher }
+    }
+
+    /// Returns when the file has changed, and whoever changed it seems to have finished.
+    pub async fn changed(&mut self) {
+        let Some(file) = self.file.clone() else { return std::future::pending().await };
+        loop {
+            if read(&file) != self.seen {
+                let _ = tokio::time::timeout(LONGEST, settled(&file)).await;
+                self.seen = read(&file);
+                return;
+            }
+            let event = async {
+                if self.events.recv().await.is_none() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            let _ = tokio::time::timeout(LOOK, event).await;
+        }
+    }
+}
+
+async fn settled(file: &Path) {
+    let mut before = read(file);
+    loop {
+        tokio::time::sleep(SETTLED).await;
+        let now = read(file);
+        if now == before {
+            return;
+        }
+        before = now;
+    }
+}
+
+fn read(file: &Path) -> Option<String> {
+    std::fs::read_to_string(file).ok()
+}
+
+fn watcher(file: &Path, events: mpsc::Sender<()>) -> notify::Result<RecommendedWatcher> {
+    let file = std::path::absolute(file)?;
+    let files: Vec<PathBuf> = [Some(file.clone()), file.canonicalize().ok()].into_iter().flatten().collect();
+    let names: BTreeSet<_> = files.iter().filter_map(|file| file.file_name()).map(OsStr::to_owned).collect();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        if event.map_or(true, |event| concerns(&event, &names)) {
+            // When one is waiting already, that one will do.
+            let _ = events.try_send(());
+        }
+    })?;
+    let directories: BTreeSet<_> = files.iter().filter_map(|file| file.parent()).collect();
+    for directory in directories {
+        watcher.watch(directory, RecursiveMode::NonRecursive)?;
+    }
+    Ok(watcher)
+}
+
+/// Whether an event is about the file: by its name, or that of a link that Kubernetes sets anew (`..data`). Reading is no
+/// change.
+fn concerns(event: &Event, names: &BTreeSet<std::ffi::OsString>) -> bool {
+    let change = !matches!(event.kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write));
+    let is_ours = |name: &OsStr| names.contains(name) || name.as_encoded_bytes().starts_with(b"..");
+    change && event.paths.iter().filter_map(|path| path.file_name()).any(is_ours)
+}

@@ -1,0 +1,142 @@
+//! The workers of all jobs and the timer that fires them, following the configuration.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use super::{host, sweeper};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::job::{Assignment, Inbox, Job, Worker};
+use crate::lifecycle::Lifecycle;
+use crate::report::rfc3339;
+use crate::schedule::timer::{Ticket, Timer, TimerError};
+
+/// The workers, one for each enabled job.
+pub(super) struct Workers {
+    timer: Timer,
+    employed: BTreeMap<String, Employed>,
+    /// One job at a time sweeps a database.
+    turns: HashMap<String, Arc<Semaphore>>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    clock: Clock,
+    host: String,
+}
+
+struct Employed {
+    assignment: watch::Sender<Assignment>,
+    inbox: Inbox,
+    stop: CancellationToken,
+    ticket: Ticket,
+}
+
+impl Workers {
+    pub(super) async fn new(lifecycle: &Lifecycle, clock: &Clock) -> Result<Self, TimerError> {
+        Ok(Self {
+            timer: Timer::new(clock.clone()).await?,
+            employed: BTreeMap::new(),
+            turns: HashMap::new(),
+            stop: lifecycle.stop.clone(),
+            tasks: lifecycle.tasks.clone(),
+            clock: clock.clone(),
+            host: host(),
+        })
+    }
+
+    /// Waits for the next instant and fires what is due.
+    pub(super) async fn fire_next(&mut self) -> Result<(), TimerError> {
+        self.timer.fire_next().await
+    }
+
+    /// Makes the workers those of `config`: starts new ones, lets those whose job is gone finish their batch, and gives
+    /// all others what they have to know for their next run.
+    pub(super) async fn follow(&mut self, config: &Config) -> Result<(), TimerError> {
+        // What is due now is still fired by the old schedule.
+        self.timer.fire_due(self.clock.now())?;
+        let jobs: BTreeMap<_, _> = enabled(config).map(|job| (job.spec.job.clone(), job)).collect();
+        let gone: Vec<_> = self.employed.keys().filter(|name| !jobs.contains_key(*name)).cloned().collect();
+        for name in gone {
+            self.dismiss(&name).await?;
+        }
+        for (name, job) in jobs {
+            let assignment = self.assignment(config, job);
+            match self.employed.get(&name).map(|worker| worker.assignment.send_replace(assignment.clone())) {
+                None => self.employ(name, assignment).await?,
+                Some(before) if fires_alike(&before.job, job) => {}
+                Some(_) => self.fire_anew(&name, &assignment.job).await?,
+            }
+        }
+        Ok(())
+    }
+
+    fn assignment(&mut self, config: &Config, job: &Job) -> Assignment {
+        let turn = self.turns.entry(job.database.clone()).or_insert_with(|| Arc::new(Semaphore::new(1)));
+        let sweeper = sweeper(config, job, &self.clock);
+        Assignment { job: Arc::new(job.clone()), sweeper, turn: Arc::clone(turn) }
+    }
+
+    async fn employ(&mut self, name: String, assignment: Assignment) -> Result<(), TimerError> {
+        let job = Arc::clone(&assignment.job);
+        let (assignment, assigned) = watch::channel(assignment);
+        let stop = self.stop.child_token();
+        let (worker, inbox) = Worker::new(assigned, stop.clone(), self.tasks.clone());
+        self.tasks.spawn(worker.serve());
+        let ticket = self.fire(&job, inbox.clone()).await?;
+        self.employed.insert(name, Employed { assignment, inbox, stop, ticket });
+        Ok(())
+    }
+
+    async fn dismiss(&mut self, name: &str) -> Result<(), TimerError> {
+        let Some(worker) = self.employed.remove(name) else { return Ok(()) };
+        info!(job = name, "the job is gone from the configuration; a batch that is under way is finished");
+        worker.stop.cancel();
+        self.timer.remove(worker.ticket).await
+    }
+
+    async fn fire_anew(&mut self, name: &str, job: &Arc<Job>) -> Result<(), TimerError> {
+        let Some(worker) = self.employed.get(name) else { return Ok(()) };
+        let (ticket, inbox) = (worker.ticket, worker.inbox.clone());
+        self.timer.remove(ticket).await?;
+        let ticket = self.fire(job, inbox).await?;
+        if let Some(worker) = self.employed.get_mut(name) {
+            worker.ticket = ticket;
+        }
+        Ok(())
+    }
+
+    async fn fire(&mut self, job: &Arc<Job>, inbox: Inbox) -> Result<Ticket, TimerError> {
+        let (delay, clock, fired) = (job.delay(&self.host), self.clock.clone(), Arc::clone(job));
+        self.announce(job, delay);
+        self.timer
+            .add(&job.schedule, delay, move |at| {
+                if let Some(request) = fired.request(at, delay, clock.now()) {
+                    inbox.request(request);
+                } else {
+                    let job = &fired.spec.job;
+                    warn!(%job, "nobody was there at {}, and it is not to be caught up with", rfc3339(at));
+                }
+            })
+            .await
+    }
+
+    fn announce(&self, job: &Job, delay: Duration) {
+        let next = job.schedule.next_after(self.clock.now()).map(|next| rfc3339(next + delay));
+        let next = next.unwrap_or_else(|| "never by itself".to_owned());
+        info!(job = %job.spec.job, next, "{}", job.schedule.describe());
+    }
+}
+
+fn enabled(config: &Config) -> impl Iterator<Item = &Job> {
+    config.jobs.iter().filter(|job| job.enabled)
+}
+
+fn fires_alike(one: &Job, other: &Job) -> bool {
+    let timing = |job: &Job| (job.schedule.clone(), job.catch_up, job.jitter);
+    timing(one) == timing(other)
+}
