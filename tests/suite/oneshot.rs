@@ -297,8 +297,9 @@ fn migrate_creates_what_is_missing_and_its_sql_does_so_by_hand() {
             let refused = shell.expect(1, &["clean"]);
             assert!(refused.stderr.contains("CREATE TABLE"), "{}", refused.stderr);
             let sql = shell.expect(0, &["migrate", "--audit-log", "--index", "--dry-run"]).stdout;
+            let person = shell.database.session();
             for statement in sql.replace(" CONCURRENTLY", "").split_inclusive(";\n") {
-                shell.database.execute(statement);
+                person.execute(statement);
             }
             let said = shell.expect(0, &["migrate", "--audit-log", "--index"]);
             assert!(said.stdout.contains("Nothing is missing"), "{}", said.stdout);

@@ -105,30 +105,27 @@ fn wait_for_a_moment(stage: &Stage, process: &mut Process, dice: &mut Dice) {
 fn migrations_that_were_killed_half_way_are_finished() {
     on_every_engine(|stage| {
         let engine = stage.database().engine();
-        let mut dice = Dice::throw(&format!("migrations, {engine:?}"));
-        let config = stage.configure(EVERY_SECOND, "", "");
-        let migrate = || {
-            let mut command = sweepd();
-            command.arg("--config").arg(&config).arg("migrate");
-            Process::spawn(command)
-        };
         if engine == Engine::MySql {
             let script = include_str!("../../../migrations/mysql/0001_ledger.sql");
             stage.database().execute(script);
             stage.database().execute("ALTER TABLE sweepd_run ADD COLUMN plan mediumtext");
-            assert_eq!(migrate().exit_code(LIMIT), 0, "after an ALTER that was not recorded");
+            assert_eq!(migrate(stage).exit_code(LIMIT), 0, "after an ALTER that was not recorded");
         }
+        let mut dice = Dice::throw(&format!("migrations, {engine:?}"));
         for _ in rounds(100, Duration::from_secs(6)) {
-            stage.database().execute(match engine {
-                Engine::Postgres => "DROP SCHEMA IF EXISTS sweepd CASCADE",
-                _ => "DROP TABLE IF EXISTS sweepd_run; DROP TABLE IF EXISTS sweepd_armed; DROP TABLE IF EXISTS sweepd_migration",
-            });
-            let mut first = migrate();
+            let Some(stage) = Stage::fresh(engine) else { return };
+            let mut first = migrate(&stage);
             sleep(dice.millis(20, 150));
             first.signal("KILL");
             first.wait_timeout(LIMIT).expect("SIGKILL ends it");
-            let mut second = migrate();
+            let mut second = migrate(&stage);
             assert_eq!(second.exit_code(LIMIT), 0, "{engine:?}: {}", second.output());
         }
     });
+}
+
+fn migrate(stage: &Stage) -> Process {
+    let mut command = sweepd();
+    command.arg("--config").arg(stage.configure(EVERY_SECOND, "", "")).arg("migrate");
+    Process::spawn(command)
 }
