@@ -48,7 +48,8 @@ pub async fn sweep(run: &Run<'_>, plan: &Plan) -> Result<Option<StoppedBy>, Erro
 
 async fn open_archive(run: &Run<'_>, plan: &Plan) -> Result<Option<Arc<Mutex<Archive>>>, Error> {
     let Some(settings) = &run.spec.archive else { return Ok(None) };
-    for child in children::of(&run.database, &plan.target.table.name).await?.iter().filter(|child| child.cascades) {
+    let children = retry::retry(run.stop, || children::of(&run.database, &plan.target.table.name)).await?;
+    for child in children.iter().filter(|child| child.cascades) {
         let (job, table) = (&run.spec.job, &child.table);
         warn!(%job, runId = %run.id, "rows of {table} go with those that they refer to, and are not archived");
     }

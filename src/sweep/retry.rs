@@ -1,5 +1,6 @@
 //! Trying again what failed with an error that may go away.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -57,28 +58,43 @@ pub async fn retry<T, F: Future<Output = Result<T, DbError>>>(
     stop: &CancellationToken,
     action: impl FnMut() -> F,
 ) -> Result<T, DbError> {
-    retry_while(Trouble::is_transient, stop, action).await
+    retry_while(|error: &DbError| error.trouble.is_transient(), stop, action).await
 }
 
 /// The same for a claim. A server that takes no writes in the middle of a run was the primary a moment ago, and another
 /// one will be; before the run it may be one that never was.
+///
+/// # Errors
+/// As those of [`retry`].
 pub async fn retry_claim<T, F: Future<Output = Result<T, DbError>>>(
     stop: &CancellationToken,
     action: impl FnMut() -> F,
 ) -> Result<T, DbError> {
-    retry_while(|trouble| trouble.is_transient() && trouble != Trouble::ReadOnly, stop, action).await
+    let passes = |error: &DbError| error.trouble.is_transient() && error.trouble != Trouble::ReadOnly;
+    retry_while(passes, stop, action).await
 }
 
-async fn retry_while<T, F: Future<Output = Result<T, DbError>>>(
-    passes: impl Fn(Trouble) -> bool,
+/// The same for a plan, which may also be refused.
+///
+/// # Errors
+/// As those of [`retry`].
+pub async fn retry_plan<T, F: Future<Output = Result<T, Error>>>(
+    stop: &CancellationToken,
+    action: impl FnMut() -> F,
+) -> Result<T, Error> {
+    retry_while(Error::is_transient, stop, action).await
+}
+
+async fn retry_while<T, E: Display, F: Future<Output = Result<T, E>>>(
+    passes: impl Fn(&E) -> bool,
     stop: &CancellationToken,
     mut action: impl FnMut() -> F,
-) -> Result<T, DbError> {
+) -> Result<T, E> {
     let watch = Stopwatch::start();
     let mut pause = FIRST_PAUSE;
     loop {
         let error = match action().await {
-            Err(error) if passes(error.trouble) && watch.elapsed() < RETRY_FOR => error,
+            Err(error) if passes(&error) && watch.elapsed() < RETRY_FOR => error,
             done => return done,
         };
         warn!("{error}; trying again in {pause:?}");

@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 
 use super::plan::Plan;
 use super::probe::Probes;
-use super::retry::retry;
+use super::retry::{retry, retry_plan};
 use super::{Answer, Error, Progress, Request, Spec, Sweeper, batches, guard, log};
 use crate::clock::{Clock, Stopwatch};
 use crate::db::ledger_sql::Ending;
@@ -122,7 +122,7 @@ impl Sweeper {
     }
 
     async fn sweep(&self, run: &Run<'_>) -> Result<Option<StoppedBy>, Error> {
-        let plan = self.plan(&run.database, run.spec).await?;
+        let plan = retry_plan(run.stop, || self.plan(&run.database, run.spec)).await?;
         let shown = serde_json::to_string(&plan.shown().shortened()).unwrap_or_default();
         retry(run.stop, || run.ledger.plan(run.id, plan.cutoff, plan.order(), &shown)).await?;
         run.progress.send_modify(|progress| progress.expected = plan.estimated());
