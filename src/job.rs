@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::ledger::Found;
-use crate::report::Trigger;
+use crate::report::{Outcome, Trigger};
 use crate::schedule::Schedule;
 use crate::sweep::{Answer, Progress, Request, Spec, Sweeper};
 
@@ -150,6 +150,8 @@ impl Worker {
                 Next::WatchOver
             }
             Some(Answer::Unfinished(_)) => Next::WatchOver,
+            // It was declared dead, and who goes on in its place may die as well.
+            Some(Answer::Ran(report)) if report.outcome == Some(Outcome::Interrupted) => Next::WatchOver,
             Some(Answer::Ran(_)) | None => Next::Wait,
         }
     }

@@ -75,6 +75,8 @@ impl Ledger {
                 Some((other, _)) if other == run.id => return Ok(Claim::Won { interrupted }),
                 Some((other, true)) => interrupted.extend(self.interrupt(other).await?),
                 Some((other, false)) => return Ok(Claim::Active(other)),
+                // The answer to its INSERT was lost, and it was closed as dead before it knew of itself.
+                None if self.is_there(run.id).await? => return Ok(Claim::Answered(run.id)),
                 None => {}
             }
         }
@@ -191,6 +193,10 @@ impl Ledger {
         let engine = self.database.engine();
         let rows = self.database.read(ledger_sql::by_instant(engine, &run.target, &run.job, at)).await?;
         self.database.decode(|| rows.first().map(id).transpose())
+    }
+
+    async fn is_there(&self, run: RunId) -> Result<bool, DbError> {
+        Ok(!self.database.read(ledger_sql::by_id(self.database.engine(), run)).await?.is_empty())
     }
 
     async fn running(&self, target: &str, job: &str) -> Result<Option<(RunId, bool)>, DbError> {

@@ -12,6 +12,7 @@ mod engine;
 mod house_rules;
 mod layouts;
 mod logs;
+mod model;
 mod oneshot;
 mod prisma;
 mod prisma_e2e;
