@@ -19,6 +19,7 @@ mod prisma_e2e;
 mod privileges;
 mod process;
 mod readme;
+mod replicas;
 mod schedule_cases;
 mod schedule_properties;
 mod servers;

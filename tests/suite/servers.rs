@@ -205,6 +205,30 @@ impl PrivateServer {
         Server::start(engine, tuning).map(|server| Self(Arc::new(server)))
     }
 
+    /// A server that repeats what this one does: a standby of PostgreSQL, or a replica of MariaDB, both of which were
+    /// started with what they need for it.
+    pub fn replica(&self, tuning: &str) -> Option<Self> {
+        if self.0.engine == Engine::Postgres {
+            return Some(Self(Arc::new(self.0.start_standby(tuning))));
+        }
+        let replica = Self::start_with(self.0.engine, tuning)?;
+        replica.admin().execute(&format!(
+            "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {}, MASTER_USER = 'admin', MASTER_PASSWORD = '{}'; START SLAVE",
+            self.0.port, self.0.admin_password
+        ));
+        Some(replica)
+    }
+
+    /// A connection as superuser.
+    pub fn admin(&self) -> Session {
+        Session::open(self.0.engine, &self.0.admin_url(None))
+    }
+
+    /// What an application that looks at a database on this server has in `DATABASE_URL`.
+    pub fn url(&self, database: &str) -> String {
+        self.0.url(APP_USER, &self.0.password, Some(database))
+    }
+
     /// A fresh database on this server.
     pub fn fresh(&self) -> TestDatabase {
         TestDatabase::on(&self.0, None)

@@ -27,7 +27,7 @@ pub struct Server {
     pub directory: PathBuf,
     pub port: u16,
     pub password: String,
-    admin_password: String,
+    pub admin_password: String,
     guard: Mutex<Child>,
 }
 
@@ -47,23 +47,41 @@ impl Server {
             skip(&format!("no {name} server found"));
             return None;
         };
-        // Another process may take the port between our look and the server's start.
-        let server = (0..5).find_map(|_| Self::launch(engine, &programs, tuning).ok());
-        Some(server.expect("a free port for the server"))
+        Some(Self::launch_somewhere(engine, &programs, tuning, None))
     }
 
-    fn launch(engine: Engine, programs: &Programs, tuning: &str) -> Result<Self, PortTaken> {
+    /// A standby of this PostgreSQL server, which has its roles and databases.
+    pub fn start_standby(&self, tuning: &str) -> Self {
+        let programs = Programs::find(self.engine).expect("the primary's programs");
+        // Beside the real one, not beside a link to it.
+        let install =
+            fs::canonicalize(&programs.install).expect("an installed program").with_file_name("pg_basebackup");
+        let programs = Programs { install, ..programs };
+        Self::launch_somewhere(self.engine, &programs, tuning, Some(self))
+    }
+
+    fn launch_somewhere(engine: Engine, programs: &Programs, tuning: &str, primary: Option<&Self>) -> Self {
+        // Another process may take the port between our look and the server's start.
+        let server = (0..5).find_map(|_| Self::launch(engine, programs, tuning, primary).ok());
+        server.expect("a free port for the server")
+    }
+
+    fn launch(engine: Engine, programs: &Programs, tuning: &str, primary: Option<&Self>) -> Result<Self, PortTaken> {
         let directory = TempDir::with_prefix("sweepd-").expect("a temporary directory");
         let port = free_port();
         // Random passwords: a test never takes another process's server for its own.
         let secret = directory.path().file_name().unwrap().to_string_lossy();
-        let password = format!("app-{secret}");
-        let admin_password = format!("admin-{secret}");
+        let (password, admin_password) = match primary {
+            Some(primary) => (primary.password.clone(), primary.admin_password.clone()),
+            None => (format!("app-{secret}"), format!("admin-{secret}")),
+        };
+        let primary_url = primary.map(|primary| primary.admin_url(None)).unwrap_or_default();
         let guard = guard_command(engine, programs, directory.path())
             .env("PORT", port.to_string())
             .env("APP", &password)
             .env("ADMIN", &admin_password)
             .env("TUNING", tuning)
+            .env("PRIMARY", &primary_url)
             .spawn()
             .expect("sh starts");
         let server = Self {
@@ -76,7 +94,7 @@ impl Server {
             directory: directory.keep(),
         };
         server.wait_until_ready(0)?;
-        if engine == Engine::Postgres {
+        if engine == Engine::Postgres && primary.is_none() {
             Session::open(engine, &server.admin_url(None))
                 .execute(&format!("CREATE ROLE {APP_USER} LOGIN PASSWORD '{}'", server.password));
         }

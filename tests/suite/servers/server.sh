@@ -7,13 +7,18 @@
 # standard output says that it has ended.
 #
 # Environment: ENGINE (postgres or mysql), SERVER_PROGRAM and INSTALL_PROGRAM, DIR (its own directory), PORT, the
-# passwords ADMIN and APP, and TUNING: more options of the server, which win over those below.
+# passwords ADMIN and APP, and TUNING: more options of the server, which win over those below. PRIMARY: how the standby
+# of a PostgreSQL server connects to that; INSTALL_PROGRAM is pg_basebackup then.
 set -eu
 # The test process may end between an order and its answer.
 trap '' PIPE
 data="$DIR/data"
 
 install_postgres() {
+    if [ -n "$PRIMARY" ]; then
+        "$INSTALL_PROGRAM" --pgdata "$data" --dbname "$PRIMARY" --write-recovery-conf --checkpoint fast --no-sync
+        return
+    fi
     printf '%s\n' "$ADMIN" >"$DIR/password"
     "$INSTALL_PROGRAM" --pgdata "$data" --username postgres --pwfile "$DIR/password" --auth-local trust \
         --auth-host scram-sha-256 --encoding UTF8 --locale C --no-sync

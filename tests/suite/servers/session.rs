@@ -76,9 +76,12 @@ impl Session {
 
     /// The one integer that a query gives.
     pub fn count(&self, sql: &str) -> i64 {
+        self.try_count(sql).unwrap_or_else(|error| panic!("{error}, in: {sql}"))
+    }
+
+    pub fn try_count(&self, sql: &str) -> Result<i64, sqlx::Error> {
         let text = AssertSqlSafe(sql.to_owned());
         with_connection!(self, |connection| sqlx::query_scalar(text).fetch_one(connection))
-            .unwrap_or_else(|error| panic!("{error}, in: {sql}"))
     }
 
     /// The first column of every row, which the query must give as text.
