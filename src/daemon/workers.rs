@@ -31,7 +31,6 @@ pub(super) struct Workers {
 
 struct Employed {
     assignment: watch::Sender<Assignment>,
-    inbox: Inbox,
     stop: CancellationToken,
     ticket: Ticket,
 }
@@ -69,7 +68,7 @@ impl Workers {
             match self.employed.get(&name).map(|worker| worker.assignment.send_replace(assignment.clone())) {
                 None => self.employ(name, assignment).await?,
                 Some(before) if fires_alike(&before.job, job) => {}
-                Some(_) => self.fire_anew(&name, &assignment.job).await?,
+                Some(_) => self.fire_anew(&name, job),
             }
         }
         Ok(())
@@ -82,13 +81,12 @@ impl Workers {
     }
 
     async fn employ(&mut self, name: String, assignment: Assignment) -> Result<(), TimerError> {
-        let job = Arc::clone(&assignment.job);
         let (assignment, assigned) = watch::channel(assignment);
         let stop = self.stop.child_token();
-        let (worker, inbox) = Worker::new(assigned, stop.clone(), self.tasks.clone());
+        let (worker, inbox) = Worker::new(assigned.clone(), stop.clone(), self.tasks.clone());
         self.tasks.spawn(worker.serve());
-        let ticket = self.fire(&job, inbox.clone()).await?;
-        self.employed.insert(name, Employed { assignment, inbox, stop, ticket });
+        let ticket = self.fire(assigned, inbox).await?;
+        self.employed.insert(name, Employed { assignment, stop, ticket });
         Ok(())
     }
 
@@ -99,30 +97,29 @@ impl Workers {
         self.timer.remove(worker.ticket).await
     }
 
-    async fn fire_anew(&mut self, name: &str, job: &Arc<Job>) -> Result<(), TimerError> {
-        let Some(worker) = self.employed.get(name) else { return Ok(()) };
-        let (ticket, inbox) = (worker.ticket, worker.inbox.clone());
-        self.timer.remove(ticket).await?;
-        let ticket = self.fire(job, inbox).await?;
-        if let Some(worker) = self.employed.get_mut(name) {
-            worker.ticket = ticket;
+    fn fire_anew(&mut self, name: &str, job: &Job) {
+        let delay = job.delay(&self.host);
+        if let Some(worker) = self.employed.get(name) {
+            self.timer.change(worker.ticket, &job.schedule, delay);
+            self.announce(job, delay);
         }
-        Ok(())
     }
 
-    async fn fire(&mut self, job: &Arc<Job>, inbox: Inbox) -> Result<Ticket, TimerError> {
-        let (delay, clock, fired) = (job.delay(&self.host), self.clock.clone(), Arc::clone(job));
-        self.announce(job, delay);
-        self.timer
-            .add(&job.schedule, delay, move |at| {
-                if let Some(request) = fired.request(at, delay, clock.now()) {
-                    inbox.request(request);
-                } else {
-                    let job = &fired.spec.job;
-                    warn!(%job, "nobody was there at {}, and it is not to be caught up with", rfc3339(at));
-                }
-            })
-            .await
+    /// What is fired is judged by the job as it is then.
+    async fn fire(&mut self, assigned: watch::Receiver<Assignment>, inbox: Inbox) -> Result<Ticket, TimerError> {
+        let job = Arc::clone(&assigned.borrow().job);
+        let (delay, host, clock) = (job.delay(&self.host), self.host.clone(), self.clock.clone());
+        self.announce(&job, delay);
+        let fire = move |at| {
+            let job = Arc::clone(&assigned.borrow().job);
+            if let Some(request) = job.request(at, job.delay(&host), clock.now()) {
+                inbox.request(request);
+            } else {
+                let job = &job.spec.job;
+                warn!(%job, "nobody was there at {}, and it is not to be caught up with", rfc3339(at));
+            }
+        };
+        self.timer.add(&job.schedule, delay, fire).await
     }
 
     fn announce(&self, job: &Job, delay: Duration) {

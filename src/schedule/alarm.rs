@@ -16,6 +16,7 @@ pub use portable::Alarm;
 mod linux {
     use std::os::fd::OwnedFd;
 
+    use rustix::io::Errno;
     use rustix::time::{
         Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
     };
@@ -48,7 +49,12 @@ mod linux {
             let value = Timespec { tv_sec: at.timestamp(), tv_nsec: at.timestamp_subsec_nanos().into() };
             let interval = Timespec { tv_sec: 0, tv_nsec: 0 };
             let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
-            timerfd_settime(&self.0, flags, &Itimerspec { it_interval: interval, it_value: value })?;
+            match timerfd_settime(&self.0, flags, &Itimerspec { it_interval: interval, it_value: value }) {
+                Ok(_) => {}
+                // The clock was set since the last wait, which nobody ended by reading.
+                Err(Errno::CANCELED) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
             let mut ready = self.0.readable().await?;
             // The count of expirations, or ECANCELED when the clock was set: either way it is time to look.
             let _ = ready.try_io(|timer| Ok(rustix::io::read(timer, &mut [0; 8])?));

@@ -75,8 +75,8 @@ impl Timer {
         Ok(Self { scheduler, clock, alarm: Alarm::new()?, entries: Vec::new(), looked })
     }
 
-    /// Registers a job; `fire` is called with each instant of its schedule from now on, `delay` after that instant. It has
-    /// to return at once.
+    /// Registers a job; `fire` is called with each instant of its schedule, `delay` after that instant, from the last look
+    /// at the clock on. It has to return at once.
     ///
     /// # Errors
     /// When the scheduler does not take it.
@@ -96,10 +96,21 @@ impl Timer {
             }
         })?;
         let id = self.scheduler.add(job).await?;
-        let next = schedule.next_after(self.clock.now());
         let delay = TimeDelta::from_std(delay).unwrap_or_default();
+        let next = schedule.next_after(self.looked);
         self.entries.push(Entry { id, schedule: schedule.clone(), delay, next, fired: None, due });
         Ok(Ticket(id))
+    }
+
+    /// Gives a job another schedule and another delay. An instant of the new schedule that came within that delay, and has
+    /// not been fired, is still to come.
+    pub fn change(&mut self, Ticket(id): Ticket, schedule: &Schedule, delay: Duration) {
+        let looked = self.looked;
+        for entry in self.entries.iter_mut().filter(|entry| entry.id == id) {
+            entry.schedule = schedule.clone();
+            entry.delay = TimeDelta::from_std(delay).unwrap_or_default();
+            entry.start_again(looked);
+        }
     }
 
     /// Takes a job off.
@@ -169,19 +180,14 @@ impl Entry {
 
     /// The newest instant that has come, if any. After a suspend several may have passed: one run is enough for all.
     fn take_due(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let mut due = None;
-        let mut passed = 0_u64;
-        while let Some(next) = self.next.filter(|next| *next + self.delay <= now) {
-            due = Some(next);
-            passed += 1;
-            self.next = self.schedule.next_after(next);
+        let first = self.next.filter(|next| *next + self.delay <= now)?;
+        let at = self.schedule.last_at_or_before(now - self.delay, first).unwrap_or(first);
+        if at > first {
+            warn!(schedule = %self.schedule, "instants from {first} on passed while this process could not run; one run, for {at}, answers them all");
         }
-        if let Some(at) = due.filter(|_| passed > 1) {
-            let missed = passed - 1;
-            warn!(schedule = %self.schedule, "{missed} instants before {at} passed while this process could not run; one run answers them all");
-        }
-        self.fired = due.or(self.fired);
-        due
+        self.next = self.schedule.next_after(at);
+        self.fired = Some(at);
+        Some(at)
     }
 
     /// Counts from `now` again, but does not fire the last instant twice. (Where the clock was ahead by many instants, each

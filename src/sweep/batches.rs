@@ -149,7 +149,7 @@ impl<'a> Worker<'a> {
     async fn walk(&mut self, mut walk: Walk<'_>) -> Result<Option<StoppedBy>, Error> {
         while !walk.has_ended() {
             let due = std::mem::take(&mut self.due);
-            self.run.pause(due).await;
+            wait(&mut self.log, self.run.pause(due)).await;
             if let Some(reason) = self.run.stopped() {
                 return Ok(Some(reason));
             }

@@ -16,7 +16,7 @@ use world::{Bounds, Rule, World};
 const INSTANTS: Bounds = Bounds { processes: 2, instants: 2, rows: 1, crashes: 1, losses: 1, pauses: 0 };
 /// A run that is taken for dead while it lives.
 const SLOW: Bounds = Bounds { processes: 2, instants: 1, rows: 2, crashes: 1, losses: 1, pauses: 1 };
-/// Two crashes, with one to watch.
+/// Two that watch over a third.
 const THREE: Bounds = Bounds { processes: 3, instants: 1, rows: 1, crashes: 1, losses: 0, pauses: 0 };
 const LONG: [Bounds; 3] =
     [Bounds { pauses: 1, ..INSTANTS }, Bounds { crashes: 2, ..SLOW }, Bounds { pauses: 1, ..THREE }];

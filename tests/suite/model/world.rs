@@ -32,7 +32,7 @@ pub enum Rule {
     OnePerInstant,
     /// Who finds that nobody has gone on with a dead run does so.
     TakeUpWhatWasLeft,
-    /// A process whose run did not end well watches over what became of it.
+    /// A process whose run was declared dead watches over what becomes of it.
     WatchAfterALoss,
 }
 
@@ -255,7 +255,7 @@ impl World {
         true
     }
 
-    /// The same for one that is silent. An audit row apart from it may never be written.
+    /// The same for one that is silent.
     fn close_dead(&mut self, run: usize, without: Option<Rule>) -> bool {
         self.ledger[run].silent && self.end(run, State::Interrupted, without)
     }
@@ -263,10 +263,6 @@ impl World {
     /// Whether the newest run was found dead, and nobody has gone on.
     fn is_left(&self) -> bool {
         self.ledger.iter().rfind(|run| run.state != State::Skipped).is_some_and(|run| run.state == State::Interrupted)
-    }
-
-    fn after_a_loss(without: Option<Rule>) -> At {
-        if without == Some(Rule::WatchAfterALoss) { At::Idle } else { At::Watch }
     }
 
     fn audit(&mut self, run: usize) {
@@ -387,7 +383,7 @@ impl Next<'_> {
                     Some(run) if world.ledger[run].silent => At::Close(request, run),
                     Some(_) => request.map_or(At::Watch, At::Skip),
                     // Its run was closed before it knew of it.
-                    None if mine.is_some() => World::after_a_loss(without),
+                    None if mine.is_some() => At::Watch,
                     None => At::Claim(request, mine),
                 }
             }),
@@ -439,8 +435,8 @@ impl Next<'_> {
                 let lost = world.ledger[run].state == State::Interrupted;
                 if ended && without == Some(Rule::AuditWithTheEnd) {
                     At::Audit(run)
-                } else if lost {
-                    World::after_a_loss(without)
+                } else if lost && without != Some(Rule::WatchAfterALoss) {
+                    At::Watch
                 } else {
                     At::Idle
                 }
