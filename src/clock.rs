@@ -19,7 +19,7 @@ enum Source {
 #[derive(Debug, Clone, Copy)]
 struct Anchor {
     wall: DateTime<Utc>,
-    running: Duration,
+    running: Option<Duration>,
 }
 
 /// A clock of tests.
@@ -70,11 +70,15 @@ impl Clock {
     }
 
     /// What the wall clock would say if nobody had set it since this clock was made: what it said then, and the time
-    /// that has passed on a clock that cannot be set.
+    /// that has passed on a clock that cannot be set and that goes on while the machine is suspended. Outside of Linux that
+    /// is not known: there it is the wall clock.
     #[must_use]
     pub fn steady(&self) -> DateTime<Utc> {
         match &self.0 {
-            Source::System(anchor) => anchor.wall + running().saturating_sub(anchor.running),
+            Source::System(anchor) => match (anchor.running, running()) {
+                (Some(before), Some(now)) => anchor.wall + now.saturating_sub(before),
+                _ => wall(),
+            },
             Source::Set(hands) => hands.lock().unwrap_or_else(PoisonError::into_inner).steady,
         }
     }
@@ -87,17 +91,15 @@ fn wall() -> DateTime<Utc> {
 
 /// The time since the machine started, the time that it was suspended included.
 #[cfg(target_os = "linux")]
-fn running() -> Duration {
+fn running() -> Option<Duration> {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
-    Duration::from_secs(seconds) + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or_default())
+    let seconds = Duration::from_secs(u64::try_from(time.tv_sec).ok()?);
+    Some(seconds + Duration::from_nanos(u64::try_from(time.tv_nsec).ok()?))
 }
 
-/// The time since this process first asked.
 #[cfg(not(target_os = "linux"))]
-fn running() -> Duration {
-    static FIRST: std::sync::LazyLock<Stopwatch> = std::sync::LazyLock::new(Stopwatch::start);
-    FIRST.elapsed()
+fn running() -> Option<Duration> {
+    None
 }
 
 /// Measures how long something takes, on the monotonic clock.

@@ -57,7 +57,7 @@ impl Job {
         let late = now - at - TimeDelta::from_std(delay).unwrap_or_default();
         let trigger = match self.catch_up {
             _ if late <= LATE => Trigger::Schedule,
-            Some(within) if (now - at).to_std().unwrap_or_default() <= within => Trigger::CatchUp,
+            Some(within) if (now - at).to_std().unwrap_or_default() <= within && self.is_open(now) => Trigger::CatchUp,
             _ => return None,
         };
         Some(Request { trigger, scheduled_for: Some(at) })
@@ -67,9 +67,17 @@ impl Job {
     /// the schedule was armed can have been missed: a fresh installation does not sweep when it starts.
     #[must_use]
     pub fn missed(&self, armed: &Armed, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        if !self.is_open(now) {
+            return None;
+        }
         let within = TimeDelta::from_std(self.catch_up?).ok()?;
         let at = self.schedule.last_at_or_before(now, armed.since.max(now - within))?;
         (at > armed.since && armed.answered.is_none_or(|answered| answered < at)).then_some(at)
+    }
+
+    /// A run outside of the window would use the instant up and delete nothing.
+    fn is_open(&self, now: DateTime<Utc>) -> bool {
+        self.spec.limits.window.as_ref().is_none_or(|window| window.is_open(now))
     }
 
     /// The schedule as the ledger remembers it.
@@ -105,6 +113,14 @@ pub struct Assignment {
     pub turn: Arc<Semaphore>,
 }
 
+impl Assignment {
+    /// The schedule, and the table whose ledger knows it.
+    fn place(&self) -> String {
+        let (schedule, location) = (self.job.armed_as(), self.sweeper.database.url.location());
+        format!("{schedule} {location} {}", self.job.spec.layout.table)
+    }
+}
+
 /// A job at work.
 pub struct Worker {
     assignment: watch::Receiver<Assignment>,
@@ -113,7 +129,7 @@ pub struct Worker {
     skips: Arc<Semaphore>,
     stop: CancellationToken,
     tasks: TaskTracker,
-    /// The schedule that the ledger knows of, since this worker told it.
+    /// The schedule that this worker has told the ledger, and where that is.
     armed: Option<String>,
 }
 
@@ -164,6 +180,8 @@ impl Worker {
             };
             match event {
                 Event::Request(request) => next = self.answer(request).await,
+                // Another table may have a run that was left.
+                Event::Reassigned if self.armed != Some(self.assigned().place()) => next = Next::WatchOver,
                 Event::Reassigned => {}
                 Event::Stop => return,
             }
@@ -195,11 +213,12 @@ impl Worker {
             };
             match found {
                 Ok(Found::Nobody) => return None,
-                Ok(Found::Alive) => pause = sweeper.stale_after,
+                Ok(Found::Alive) => pause = sweeper.stale_after / 2,
                 Ok(Found::Dead(report)) => {
                     crate::sweep::log(&report);
                     return Some(Event::Request(Request { trigger: Trigger::Takeover, scheduled_for: None }));
                 }
+                Ok(Found::Left(_)) if job.schedule.is_manual() => return None,
                 Ok(Found::Left(run)) => {
                     info!(job = %job.spec.job, runId = %run, "nobody has gone on with a run that was found dead");
                     return Some(Event::Request(Request { trigger: Trigger::Takeover, scheduled_for: None }));
@@ -213,38 +232,37 @@ impl Worker {
     }
 
     /// Tells the ledger which schedule the job has from now on, and catches up with an instant that passed while nobody
-    /// was there.
+    /// was there. Where the ledger cannot be told, that is tried again after the next event.
     async fn arm(&mut self) -> Option<Event> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let Assignment { job, sweeper, .. } = self.assigned();
-            let schedule = job.armed_as();
-            if job.schedule.is_manual() || self.armed.as_ref() == Some(&schedule) {
+            let assignment = self.assigned();
+            let (job, sweeper) = (&assignment.job, &assignment.sweeper);
+            if job.schedule.is_manual() || self.armed == Some(assignment.place()) {
                 return None;
             }
+            let schedule = job.armed_as();
             let armed = tokio::select! {
                 () = self.stop.cancelled() => return Some(Event::Stop),
                 armed = sweeper.arm(&job.spec, &schedule) => armed,
             };
             let now = sweeper.clock.now();
+            // Somebody else may be about to answer it, and hosts that spread their runs wait for each other.
+            let grace = GRACE + job.delay(&sweeper.host);
             let wait = match armed.map(|armed| job.missed(&armed, now)) {
-                Ok(Some(at)) if (now - at).to_std().is_ok_and(|passed| passed >= GRACE) => {
-                    self.armed = Some(schedule);
+                Ok(Some(at)) if (now - at).to_std().is_ok_and(|passed| passed >= grace) => {
+                    self.armed = Some(assignment.place());
                     info!(job = %job.spec.job, "nobody was there at {}: catching up", rfc3339(at));
                     let request = Request { trigger: Trigger::CatchUp, scheduled_for: Some(at) };
                     return Some(Event::Request(request));
                 }
-                Ok(Some(_)) => GRACE,
+                Ok(Some(at)) => grace.saturating_sub((now - at).to_std().unwrap_or_default()),
                 Ok(None) => {
-                    self.armed = Some(schedule);
+                    self.armed = Some(assignment.place());
                     return None;
                 }
                 Err(error) => {
-                    let Some(later) = later(&job.spec, &error, pause) else {
-                        self.armed = Some(schedule);
-                        return None;
-                    };
-                    pause = later;
+                    pause = later(&job.spec, &error, pause)?;
                     pause
                 }
             };
@@ -285,6 +303,11 @@ impl Worker {
             Some(Answer::Unfinished(_)) => Next::WatchOver,
             // It was declared dead, and who goes on in its place may die as well.
             Some(Answer::Ran(report)) if report.outcome == Some(Outcome::Interrupted) => Next::WatchOver,
+            // Its instant is still to be answered, when the database is back.
+            Some(Answer::Unclaimed(_)) => {
+                self.armed = None;
+                Next::Wait
+            }
             Some(Answer::Ran(_)) | None => Next::Wait,
         }
     }

@@ -120,6 +120,8 @@ words! {
     StoppedBy {
         /// Rows that the application holds locked were left.
         LockedRows => "locked-rows",
+        /// This host's clock was set forward: what expired in that time was kept.
+        ClockSet => "clock-set",
         /// `limits.max_rows` was reached.
         MaxRows => "max-rows",
         /// `limits.max_duration` was reached.

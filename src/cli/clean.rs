@@ -183,7 +183,7 @@ async fn sweep(session: &Session, job: &Job, args: &Args, stop: &CancellationTok
 impl Results {
     fn add(&mut self, job: &str, answer: Answer) {
         match answer {
-            Answer::Ran(report) | Answer::Unfinished(report) => {
+            Answer::Ran(report) | Answer::Unfinished(report) | Answer::Unclaimed(report) => {
                 let interrupted = report.outcome == Some(Outcome::Interrupted);
                 let taken_over = interrupted.then(|| "another process took over this run".to_owned());
                 self.problems.extend(report.error.clone().or(taken_over).map(|error| format!("{job}: {error}")));

@@ -44,9 +44,12 @@ impl Source {
         Watch::on(self.file.as_deref(), self.loaded.clone())
     }
 
-    /// Whether the file says something else than when it was loaded last.
+    /// Whether the file says something else than when it was loaded last, or there is one now.
     #[must_use]
     pub fn has_changed(&self) -> bool {
-        self.file.as_deref().is_some_and(|file| std::fs::read_to_string(file).ok() != self.loaded)
+        match self.file.as_deref() {
+            Some(file) => std::fs::read_to_string(file).ok() != self.loaded,
+            None => !matches!(layers::find(None, &self.environment, &self.directory), Ok(None)),
+        }
     }
 }

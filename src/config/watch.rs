@@ -16,61 +16,64 @@ use tracing::warn;
 
 /// How often to look without having been told.
 const LOOK: Duration = Duration::from_secs(30);
-/// Whoever writes a file has finished when it stays the same for so long.
+/// Whoever writes a file has finished when it stays the same for so long: longer when it is the beginning of what was
+/// there, as a file is that somebody writes anew, or shortens.
 const SETTLED: Duration = Duration::from_millis(250);
-/// Somebody who never finishes is not waited for any longer.
-const LONGEST: Duration = Duration::from_secs(1);
+const SETTLED_SHORTER: Duration = Duration::from_millis(1500);
 
 /// Watches one file.
 #[derive(Debug)]
 pub struct Watch {
     file: Option<PathBuf>,
     seen: Option<String>,
+    sender: mpsc::Sender<()>,
     events: mpsc::Receiver<()>,
-    _watcher: Option<RecommendedWatcher>,
+    watcher: Option<RecommendedWatcher>,
 }
 
 impl Watch {
-    /// Begins to watch `file`, whose text was `seen` last; without a file, nothing ever happens.
+    /// Begins to watch `file`, whose text was `seen` last.
     pub(super) fn on(file: Option<&Path>, seen: Option<String>) -> Self {
         let (sender, events) = mpsc::channel(1);
-        let watcher = file.and_then(|file| {
-            let failed = |error: &notify::Error| {
-                warn!("the directory of {} cannot be watched ({error}); it is looked at every 30 s", file.display());
-            };
-            watcher(file, sender).inspect_err(failed).ok()
-        });
-        Self { file: file.map(Path::to_owned), seen, events, _watcher: watcher }
+        let mut watch = Self { file: file.map(Path::to_owned), seen, sender, events, watcher: None };
+        watch.follow();
+        watch
     }
 
-    /// Returns when the file has changed, and whoever changed it seems to have finished.
+    /// Returns when the file has changed, and whoever changed it has finished. Without a file, every half minute: there
+    /// may be one now.
     pub async fn changed(&mut self) {
-        let Some(file) = self.file.clone() else { return std::future::pending().await };
+        let Some(file) = self.file.clone() else { return tokio::time::sleep(LOOK).await };
         loop {
             if read(&file) != self.seen {
-                let _ = tokio::time::timeout(LONGEST, settled(&file)).await;
-                self.seen = read(&file);
+                self.seen = settled(&file, self.seen.as_deref()).await;
+                // It may be another one, behind another link.
+                self.follow();
                 return;
             }
-            let event = async {
-                if self.events.recv().await.is_none() {
-                    std::future::pending::<()>().await;
-                }
-            };
-            let _ = tokio::time::timeout(LOOK, event).await;
+            let _ = tokio::time::timeout(LOOK, self.events.recv()).await;
         }
+    }
+
+    fn follow(&mut self) {
+        let Some(file) = &self.file else { return };
+        let failed = |error: &notify::Error| {
+            warn!("the directory of {} cannot be watched ({error}); it is looked at every 30 s", file.display());
+        };
+        self.watcher = watcher(file, self.sender.clone()).inspect_err(failed).ok();
     }
 }
 
-async fn settled(file: &Path) {
-    let mut before = read(file);
+async fn settled(file: &Path, before: Option<&str>) -> Option<String> {
+    let mut text = read(file);
     loop {
-        tokio::time::sleep(SETTLED).await;
+        let is_shorter = before.zip(text.as_deref()).is_some_and(|(before, text)| before.starts_with(text));
+        tokio::time::sleep(if is_shorter { SETTLED_SHORTER } else { SETTLED }).await;
         let now = read(file);
-        if now == before {
-            return;
+        if now == text {
+            return now;
         }
-        before = now;
+        text = now;
     }
 }
 
@@ -92,6 +95,8 @@ fn watcher(file: &Path, events: mpsc::Sender<()>) -> notify::Result<RecommendedW
     for directory in directories {
         watcher.watch(directory, RecursiveMode::NonRecursive)?;
     }
+    // A file that is mounted by itself is written where no directory of ours shows it.
+    let _ = watcher.watch(&file, RecursiveMode::NonRecursive);
     Ok(watcher)
 }
 
@@ -100,5 +105,5 @@ fn watcher(file: &Path, events: mpsc::Sender<()>) -> notify::Result<RecommendedW
 fn concerns(event: &Event, names: &BTreeSet<std::ffi::OsString>) -> bool {
     let change = !matches!(event.kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write));
     let is_ours = |name: &OsStr| names.contains(name) || name.as_encoded_bytes().starts_with(b"..");
-    change && event.paths.iter().filter_map(|path| path.file_name()).any(is_ours)
+    event.need_rescan() || change && event.paths.iter().filter_map(|path| path.file_name()).any(is_ours)
 }

@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Trouble {
     /// No connection, or it broke.
     Connection,
+    /// The server has no connection left to give.
+    Crowded,
     /// The log-in was refused.
     Login,
     /// The database does not exist.
@@ -37,7 +39,7 @@ impl Trouble {
     /// Whether the same thing may work when it is tried again a little later.
     #[must_use]
     pub fn is_transient(self) -> bool {
-        matches!(self, Self::Connection | Self::Busy | Self::Timeout | Self::ReadOnly)
+        matches!(self, Self::Connection | Self::Crowded | Self::Busy | Self::Timeout | Self::ReadOnly)
     }
 
     /// Whether another connection may do better: the server may be gone, or another one the primary.
@@ -48,6 +50,7 @@ impl Trouble {
     fn advice(self) -> &'static str {
         match self {
             Self::Connection => "is it running, and reachable from here? check host and port in the database URL",
+            Self::Crowded => "let somebody else give one up, or allow the server more",
             Self::Login => "check the user and the password in the database URL",
             Self::NoDatabase => "check the database name in the database URL",
             Self::NoFile => {
@@ -156,7 +159,8 @@ fn postgres(code: &str, message: &str) -> Trouble {
         "53100" => Trouble::DiskFull,
         "40001" | "40P01" | "55P03" => Trouble::Busy,
         "57014" => Trouble::Timeout,
-        "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => Trouble::Connection,
+        "53300" => Trouble::Crowded,
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => Trouble::Connection,
         _ if code.starts_with("08") => Trouble::Connection,
         _ => Trouble::Other,
     }
@@ -173,7 +177,8 @@ fn mysql(number: u16) -> Trouble {
         1021 | 1114 => Trouble::DiskFull,
         1205 | 1213 | 1412 | 1637 => Trouble::Busy,
         1969 | 3024 => Trouble::Timeout,
-        1040 | 1053 | 1077 | 1078 | 1079 | 1080 | 1152 | 1158..=1161 | 1927 | 3169 | 4031 => Trouble::Connection,
+        1040 | 1203 => Trouble::Crowded,
+        1053 | 1077 | 1078 | 1079 | 1080 | 1152 | 1158..=1161 | 1927 | 3169 | 4031 => Trouble::Connection,
         _ => Trouble::Other,
     }
 }

@@ -24,11 +24,7 @@ pub const DEMO: &str = include_str!("../../migrations/sqlite/demo.sql");
 /// # Errors
 /// Those of the database.
 pub async fn pending(database: &Database) -> Result<&'static [&'static str], DbError> {
-    let scripts = match database.engine() {
-        Engine::Postgres => POSTGRES,
-        Engine::MySql => MYSQL,
-        Engine::Sqlite => SQLITE,
-    };
+    let scripts = scripts(database.engine());
     let done = version(database).await?.min(scripts.len());
     Ok(&scripts[done..])
 }
@@ -39,13 +35,21 @@ pub async fn pending(database: &Database) -> Result<&'static [&'static str], DbE
 /// # Errors
 /// Those of the database.
 pub async fn run(database: &Database) -> Result<(), DbError> {
-    for script in pending(database).await? {
-        let before = version(database).await?;
-        if apply(database, script).await.is_err() && version(database).await? == before {
+    for (number, script) in (1..).zip(scripts(database.engine())) {
+        let is_done = async || Ok::<_, DbError>(version(database).await? >= number);
+        if !is_done().await? && apply(database, script).await.is_err() && !is_done().await? {
             apply(database, script).await?;
         }
     }
     Ok(())
+}
+
+fn scripts(engine: Engine) -> &'static [&'static str] {
+    match engine {
+        Engine::Postgres => POSTGRES,
+        Engine::MySql => MYSQL,
+        Engine::Sqlite => SQLITE,
+    }
 }
 
 async fn apply(database: &Database, script: &str) -> Result<(), DbError> {

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
-use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
 
@@ -126,19 +125,6 @@ impl Timer {
     #[must_use]
     pub fn next(&self) -> Option<DateTime<Utc>> {
         self.entries.iter().filter_map(Entry::wakes).min()
-    }
-
-    /// Fires until `stop` is cancelled.
-    ///
-    /// # Errors
-    /// When the system's timer fails or the scheduler is gone.
-    pub async fn run(mut self, stop: &CancellationToken) -> Result<(), TimerError> {
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                fired = self.fire_next() => fired?,
-            }
-        }
     }
 
     /// Waits for the next instant, or for somebody to set the clock, and fires what is due. Dropped before it returns, it

@@ -115,22 +115,23 @@ pub async fn cutoff(database: &Database, spec: &Spec, clock: &Clock) -> Result<D
             humantime::format_duration(spec.max_clock_skew),
         )));
     }
-    Ok(before.min(theirs).min(unmoved(spec, clock)) - spec.keep)
+    // Where database and host share a machine, both clocks are wrong together when somebody sets that machine's forward
+    // by mistake: then the time that has really passed tells what has expired.
+    Ok(before.min(theirs).min(clock.steady()) - spec.keep)
 }
 
-/// Where database and host share a machine, both clocks are wrong together when somebody sets that machine's forward by
-/// mistake: then the time that has really passed tells what has expired.
-fn unmoved(spec: &Spec, clock: &Clock) -> DateTime<Utc> {
-    let steady = clock.steady();
-    let ahead = (clock.now() - steady).to_std().unwrap_or_default();
-    if ahead > spec.max_clock_skew {
+/// Whether this host's clock was set forward since the process started, so that less has expired than it says.
+pub fn was_set_forward(spec: &Spec, clock: &Clock) -> bool {
+    let ahead = (clock.now() - clock.steady()).to_std().unwrap_or_default();
+    let set = ahead > spec.max_clock_skew;
+    if set {
         warn!(
             job = %spec.job,
-            "this host's clock was set forward by {} since sweepd started; what expires in that time is kept; if the clock is right now, restart sweepd",
+            "this host's clock was set forward by {} since sweepd started, so what expires in that time is kept; if the clock is right now, restart sweepd",
             humantime::format_duration(Duration::from_secs(ahead.as_secs()))
         );
     }
-    steady
+    set
 }
 
 async fn server_clock(database: &Database) -> Result<Option<DateTime<Utc>>, Error> {

@@ -105,11 +105,12 @@ impl Pace {
 
     /// Towards the target: at once to a smaller size, at most half; half of the way to a larger one, at most double. What
     /// a batch costs whatever its size, on a slow network or disk or a busy machine, must not shrink it to one row: half of
-    /// the target is always for the rows, and a quarter of that cost.
+    /// the target is always for the rows, and a quarter of that cost, up to four targets.
     fn resize(&mut self, units: u64, took: Duration) {
         let fixed = self.cost.fixed().min(took);
         let by_size = took.saturating_sub(fixed);
-        let for_rows = self.target.saturating_sub(fixed).max(self.target / 2).max(fixed / 4);
+        let despite_it = (fixed / 4).min(self.target * 4);
+        let for_rows = self.target.saturating_sub(fixed).max(self.target / 2).max(despite_it);
         let factor = for_rows.as_secs_f64() / by_size.as_secs_f64().max(1e-6);
         // The end of the path came first, which says nothing about a full batch.
         if factor >= 1.0 && units < self.size {

@@ -71,14 +71,15 @@ impl Sweeper {
         match self.claim_patiently(spec, request, id, stop).await {
             Ok((database, ledger, claim)) => {
                 let probes = Probes::new(&spec.limits, self.replica.clone());
-                let (clock, throttled) = (&self.clock, Mutex::default());
+                // The wait for the database is no part of the run.
+                let (clock, throttled, watch) = (&self.clock, Mutex::default(), Stopwatch::start());
                 let run = Run { spec, id, ledger, database, probes, stop, progress, clock, watch, throttled };
                 let answer = self.sweep_claimed(&run, claim, &begun).await;
                 run.probes.close().await;
                 run.database.close().await;
                 answer
             }
-            Err(error) => Answer::Ran(self.unrecorded(begun, watch, Ended::from(Err(error)))),
+            Err(error) => Answer::Unclaimed(self.unrecorded(begun, watch, Ended::from(Err(error)))),
         }
     }
 
@@ -126,7 +127,9 @@ impl Sweeper {
         let shown = serde_json::to_string(&plan.shown().shortened()).unwrap_or_default();
         retry(run.stop, || run.ledger.plan(run.id, plan.cutoff, plan.order(), &shown)).await?;
         run.progress.send_modify(|progress| progress.expected = plan.estimated());
-        batches::sweep(run, &plan).await
+        let stopped_by = batches::sweep(run, &plan).await?;
+        let held_back = guard::was_set_forward(run.spec, run.clock).then_some(StoppedBy::ClockSet);
+        Ok(stopped_by.or(held_back))
     }
 
     /// Guards and plans a run, and changes nothing: also what a dry run and a check do.

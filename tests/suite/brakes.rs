@@ -84,7 +84,7 @@ fn a_load_query_pauses_a_run_while_it_gives_more() {
     on_every_engine(
         |engine| format!("{}; CREATE TABLE busy (n int); INSERT INTO busy VALUES (21)", authjs(engine, "Session")),
         |shell, _| {
-            limits(&shell, "load_query = \"SELECT max(n) FROM busy;\"\nmax_load = 20.5\nmax_duration = \"1500ms\"");
+            limits(&shell, "load_query = \"SELECT max(n) FROM busy;\"\nmax_load = 20.5\nmax_duration = \"3s\"");
             let said = shell.json(3, &["clean"]);
             let run = &said["runs"][0];
             assert_eq!((&run["stoppedBy"], &run["deletedCount"]), (&"max-duration".into(), &0.into()), "{said}");

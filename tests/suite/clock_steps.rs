@@ -6,9 +6,17 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sweepd::clock::Clock;
+use sweepd::config::{Config, Environment};
+use sweepd::report::{Outcome, StoppedBy, Trigger};
 use sweepd::schedule::Schedule;
-use sweepd::schedule::timer::Timer;
+use sweepd::schedule::timer::{Ticket, Timer};
+use sweepd::sweep::{Answer, Progress, Request};
 use sweepd::zone::Zone;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::servers::Engine;
+use crate::stage::Stage;
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().expect("an instant")
@@ -21,6 +29,7 @@ fn schedule(expression: &str, zone: &str) -> Schedule {
 /// A timer with one job on a clock that the test moves, and what it fired.
 struct Bench {
     timer: Timer,
+    ticket: Ticket,
     clock: Clock,
     fired: Arc<Mutex<Vec<DateTime<Utc>>>>,
 }
@@ -32,8 +41,8 @@ impl Bench {
         let fired: Arc<Mutex<Vec<_>>> = Arc::default();
         let sink = Arc::clone(&fired);
         let fire = move |at| sink.lock().expect("no panic").push(at);
-        timer.add(schedule, Duration::ZERO, fire).await.expect("a job");
-        Self { timer, clock, fired }
+        let ticket = timer.add(schedule, Duration::ZERO, fire).await.expect("a job");
+        Self { timer, ticket, clock, fired }
     }
 
     /// Sets the clock, and lets the timer do what it does when the kernel wakes it.
@@ -77,6 +86,22 @@ fn a_step_forward_runs_once_and_a_step_back_repeats_nothing_and_loses_nothing() 
             "2026-11-24T12:00:00Z",
         ];
         assert_eq!(bench.fired(), expected.map(at));
+    });
+}
+
+/// A job that is edited between its instant and its own delay after it still runs, once.
+#[test]
+fn an_instant_that_waits_out_its_delay_outlives_an_edit() {
+    run(async {
+        let daily = schedule("0 2 * * *", "UTC");
+        let mut bench = Bench::new(&daily, at("2026-11-24T01:00:00Z")).await;
+        bench.timer.change(bench.ticket, &daily, Duration::from_mins(5));
+        bench.set(at("2026-11-24T02:02:00Z")).await;
+        bench.timer.change(bench.ticket, &daily, Duration::from_mins(4));
+        bench.set(at("2026-11-24T02:04:00Z")).await;
+        bench.timer.change(bench.ticket, &daily, Duration::from_mins(30));
+        bench.set(at("2026-11-24T03:00:00Z")).await;
+        assert_eq!(bench.fired(), [at("2026-11-24T02:00:00Z")]);
     });
 }
 
@@ -141,8 +166,37 @@ fn days_on_which_the_clocks_change_fire_each_instant_once() {
     }
 }
 
+/// Host and database are one machine here, whose clock somebody sets a day ahead while the program runs.
 #[test]
-fn a_clock_that_is_set_forward_does_not_make_sessions_expire() {
+fn a_machine_whose_clock_is_set_forward_logs_nobody_out() {
+    let Some(stage) = Stage::fresh(Engine::Sqlite) else { return };
+    stage.fill(10, 5);
+    let file = stage.configure("manual", "", "");
+    let config = Config::load(Some(&file), &Environment::default(), stage.directory()).expect("a configuration");
+    let job = &config.jobs[0];
+    let clock = Clock::fixed(Clock::system().now());
+    let sweeper = sweepd::daemon::sweeper(&config, job, &clock);
+    let sweep = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let request = Request { trigger: Trigger::Manual, scheduled_for: None };
+        let (stop, progress) = (CancellationToken::new(), watch::Sender::new(Progress::default()));
+        match runtime.block_on(sweeper.run(&job.spec, request, &stop, &progress)) {
+            Answer::Ran(report) => (report.outcome, report.stopped_by, report.deleted_count),
+            other => panic!("{other:?}"),
+        }
+    };
+    clock.step(clock.now() + TimeDelta::days(1));
+    assert_eq!(sweep(), (Some(Outcome::Partial), Some(StoppedBy::ClockSet), 10));
+    assert_eq!(stage.sessions(), (5, 0));
+    clock.step(clock.steady());
+    assert_eq!(sweep(), (Some(Outcome::Completed), None, 0));
+    // An hour passes, and they have really expired.
+    clock.set(clock.now() + TimeDelta::hours(2));
+    assert_eq!(sweep(), (Some(Outcome::Completed), None, 5));
+}
+
+#[test]
+fn a_clock_keeps_apart_what_passed_and_what_was_set() {
     let clock = Clock::fixed(at("2026-11-24T09:00:00Z"));
     clock.set(at("2026-11-24T10:00:00Z"));
     assert_eq!(clock.steady(), clock.now());

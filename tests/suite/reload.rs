@@ -233,3 +233,30 @@ fn a_link_to_a_file_elsewhere_is_followed() {
     wait_for(&daemon, LOADED, 1);
     stop(&mut daemon);
 }
+
+/// As in a container: the file itself is mounted, and whoever edits it does so elsewhere.
+#[test]
+fn a_file_that_is_mounted_by_itself_is_followed() {
+    let stage = stage();
+    let file = stage.configure(NEVER, "", "");
+    let text = fs::read_to_string(&file).expect("the configuration");
+    let mount = tempfile::tempdir().expect("a directory");
+    let inside = mount.path().join("sweepd.toml");
+    fs::write(&inside, "").expect("a place for it");
+    let script = r#"mount --bind "$1" "$2" || exit 77; exec "$3" --config "$2" run"#;
+    let mut command = std::process::Command::new("unshare");
+    command.args(["-m", "sh", "-c", script, "sh"]).args([&file, &inside]).arg(env!("CARGO_BIN_EXE_sweepd"));
+    let mut daemon = Process::spawn(command);
+    let deadline = Deadline::after(LIMIT);
+    while !daemon.output().contains("is ready") {
+        if let Some(ended) = daemon.wait_timeout(Duration::from_millis(10)) {
+            eprintln!("skipped: this user may not mount a file ({ended})");
+            return;
+        }
+        assert!(!deadline.has_passed(), "{}", daemon.output());
+    }
+    fs::write(&file, busy(&text)).expect("it is written");
+    wait_for(&daemon, LOADED, 1);
+    stage.wait_until_swept(&mut daemon);
+    stop(&mut daemon);
+}

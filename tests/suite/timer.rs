@@ -10,7 +10,6 @@ use sweepd::schedule::timer::Timer;
 use sweepd::zone::Zone;
 use tokio::runtime::{Builder, Runtime};
 use tokio_cron_scheduler::{Job, JobScheduler};
-use tokio_util::sync::CancellationToken;
 
 /// What a run may come late, in a test that shares its machine with others. Idle, it is below 20 ms.
 const LATE: TimeDelta = TimeDelta::milliseconds(200);
@@ -33,12 +32,13 @@ fn fired(expressions: &[&str], for_time: Duration) -> Vec<Vec<(DateTime<Utc>, Da
             timer.add(&schedule, Duration::ZERO, fire).await.expect("a job");
             fired.push(receiver);
         }
-        let stop = CancellationToken::new();
-        let (run, ()) = tokio::join!(timer.run(&stop), async {
-            tokio::time::sleep(for_time).await;
-            stop.cancel();
-        });
-        run.expect("the timer ends well");
+        let fire = async {
+            loop {
+                timer.fire_next().await.expect("it fires");
+            }
+        };
+        let ended: Result<(), _> = tokio::time::timeout(for_time, fire).await;
+        ended.expect_err("it goes on");
         fired.into_iter().map(|receiver| receiver.try_iter().collect()).collect()
     })
 }
