@@ -20,6 +20,9 @@ const CLAIM_TRIES: u32 = 10;
 const FORGET_ROWS: u64 = 1000;
 /// How many steps there are after one run; the next one goes on.
 const FORGET_STEPS: u32 = 10;
+/// How long a dead run waits for somebody to go on with it. A lost answer, or the death of who closed it, is noticed
+/// within minutes; a sweep days later would come out of the blue, and the next run of the job sweeps the rest anyway.
+const LEFT_WITHIN: Duration = Duration::from_hours(24);
 
 /// The ledger of one database.
 #[derive(Debug, Clone)]
@@ -52,17 +55,17 @@ pub enum Found {
     Alive,
     /// One was dead, and was closed.
     Dead(Box<Report>),
-    /// None is running, and nobody has gone on with the last one, which was closed as dead: the answer to that was lost,
-    /// or who did so has died since.
+    /// None is running, and nobody has gone on with the last one, which was closed as dead within a day: the answer to
+    /// that was lost, or who did so has died since.
     Left(RunId),
 }
 
 /// What the ledger knows of a job's schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Armed {
-    /// Since when the job has the schedule that it has.
+    /// Since when the job has the schedule that it has; never later than now.
     pub since: DateTime<Utc>,
-    /// The newest instant that was answered, by a run or by being skipped.
+    /// The newest instant up to now that was answered, by a run or by being skipped.
     pub answered: Option<DateTime<Utc>>,
 }
 
@@ -107,7 +110,8 @@ impl Ledger {
         Ok(self.database.write(ledger_sql::skip(self.database.engine(), run)).await? == 1)
     }
 
-    /// Remembers from `now` on that a job has this schedule, unless that is known already.
+    /// Remembers from `now` on that a job has this schedule, unless that is known already. What a clock that was ahead has
+    /// left after `now` does not count.
     ///
     /// # Errors
     /// Those of the database.
@@ -115,7 +119,7 @@ impl Ledger {
         let engine = self.database.engine();
         let mut transaction = self.database.begin(Purpose::Write).await?;
         transaction.execute(ledger_sql::arm(engine, target, job, schedule, now)).await?;
-        let rows = transaction.fetch(ledger_sql::armed(engine, target, job)).await?;
+        let rows = transaction.fetch(ledger_sql::armed(engine, target, job, now)).await?;
         transaction.commit().await?;
         self.database.decode(|| {
             let row = rows.first().ok_or_else(|| DecodeError::new("no row"))?;
@@ -137,12 +141,10 @@ impl Ledger {
         }
     }
 
-    /// The newest run of a job, if it was found dead.
+    /// The newest run of a job, if it was found dead a short while ago.
     async fn left(&self, target: &str, job: &str) -> Result<Option<RunId>, DbError> {
-        let rows = self.database.read(ledger_sql::newest(self.database.engine(), target, job)).await?;
-        let newest = self.database.decode(|| rows.first().map(report).transpose())?;
-        let left = newest.filter(|newest| newest.outcome == Some(Outcome::Interrupted));
-        Ok(left.map(|left| left.run_id))
+        let rows = self.database.read(ledger_sql::left(self.database.engine(), target, job, LEFT_WITHIN)).await?;
+        self.database.decode(|| rows.first().map(id).transpose())
     }
 
     /// Records what a run was planned to do.
@@ -192,27 +194,28 @@ impl Ledger {
         Ok(report)
     }
 
-    /// Deletes the runs of a job that ended longer than `history` ago, some thousands at most, and returns how many. One
-    /// that is running stays, and so does the newest that answered a scheduled instant. Audit rows are the
-    /// application's, and stay.
+    /// Deletes the runs that ended longer than `history` ago, some thousands at most, and returns how many. Those of all
+    /// jobs, whichever asks: nobody else would ask for one that was removed. One that is running stays, and so does each
+    /// job's newest that answered a scheduled instant. Audit rows are the application's, and stay.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn forget(&self, target: &str, job: &str, history: Duration) -> Result<u64, DbError> {
-        let engine = self.database.engine();
-        // Mostly there are none, and looking takes neither a lock nor a privilege more.
-        if self.database.read(ledger_sql::any_old(engine, target, job, history)).await?.is_empty() {
-            return Ok(0);
-        }
+    pub async fn forget(&self, _target: &str, _job: &str, history: Duration) -> Result<u64, DbError> {
         let mut forgotten = 0;
         for _ in 0..FORGET_STEPS {
-            let rows = self.database.write(ledger_sql::forget(engine, target, job, history, FORGET_ROWS)).await?;
-            forgotten += rows;
-            if rows < FORGET_ROWS {
+            // Mostly there are none, and looking takes neither a lock nor a privilege more.
+            let old = self.old(history).await?;
+            if old.is_empty() {
                 break;
             }
+            forgotten += self.database.write(ledger_sql::forget(self.database.engine(), &old)).await?;
         }
         Ok(forgotten)
+    }
+
+    async fn old(&self, history: Duration) -> Result<Vec<RunId>, DbError> {
+        let rows = self.database.read(ledger_sql::old(self.database.engine(), history, FORGET_ROWS)).await?;
+        self.database.decode(|| rows.iter().map(id).collect())
     }
 
     /// The newest runs, newest first.

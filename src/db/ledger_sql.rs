@@ -120,13 +120,14 @@ fn insert(engine: Engine, run: &NewRun, state: &str) -> Statement {
         .push(&format!(", {now}, {now}, {finished}){on_conflict}"))
 }
 
-/// Selects the runs of a job that are running: id, and `stale` when its heartbeat is older than `stale_after`, else `alive`.
+/// Selects the runs of a job that are running: id, and `stale` when its heartbeat is further than `stale_after` from now,
+/// else `alive`.
 #[must_use]
 pub fn running(engine: Engine, target: &str, job: &str, stale_after: Duration) -> Statement {
     Statement::text(engine, "SELECT ")
         .push(&id_text(engine))
-        .push(", CASE WHEN heartbeat_at < ")
-        .with(|statement| ago(statement, stale_after))
+        .push(", CASE WHEN ")
+        .with(|statement| stale(statement, stale_after))
         .push(" THEN 'stale' ELSE 'alive' END FROM ")
         .push(&own_table(engine, "run"))
         .push(" WHERE state = 'running' AND target = ")
@@ -182,63 +183,55 @@ pub fn finish(engine: Engine, run: RunId, ending: &Ending) -> Statement {
         .with(|statement| still_running(statement, run))
 }
 
-/// Ends a running run that has been silent for `stale_after`.
+/// Ends a running run whose heartbeat is further than `stale_after` from now.
 #[must_use]
 pub fn interrupt(engine: Engine, run: RunId, stale_after: Duration) -> Statement {
     update(engine)
         .push(&format!("state = 'interrupted', finished_at = {}", now(engine)))
         .with(|statement| still_running(statement, run))
-        .push(" AND heartbeat_at < ")
-        .with(|statement| ago(statement, stale_after))
+        .push(" AND ")
+        .with(|statement| stale(statement, stale_after))
 }
 
-/// Selects a row when a job has runs that ended longer than `history` ago.
-#[must_use]
-pub fn any_old(engine: Engine, target: &str, job: &str, history: Duration) -> Statement {
-    Statement::text(engine, &format!("SELECT 1 FROM {}", own_table(engine, "run")))
-        .with(|statement| old(statement, target, job, history))
-        .push(" LIMIT 1")
-}
-
-/// Deletes up to `most` runs of a job that ended longer than `history` ago.
-#[must_use]
-pub fn forget(engine: Engine, target: &str, job: &str, history: Duration, most: u64) -> Statement {
-    let run = own_table(engine, "run");
-    let oldest = format!(" ORDER BY started_at LIMIT {most}");
-    let delete = Statement::text(engine, &format!("DELETE FROM {run}"));
-    match engine {
-        // With a subquery of ids it would read, and lock, the whole table.
-        Engine::MySql => delete.with(|statement| old(statement, target, job, history)).push(&oldest),
-        Engine::Postgres | Engine::Sqlite => delete
-            .push(&format!(" WHERE id IN (SELECT id FROM {run}"))
-            .with(|statement| old(statement, target, job, history))
-            .push(&oldest)
-            .push(")"),
-    }
-}
-
-/// The newest instant that was answered stays, because it tells which were missed since. A run starts before it ends,
-/// and there is an index on the start. `MySQL` wants a table of its own between two uses of the same.
-fn old(statement: Statement, target: &str, job: &str, history: Duration) -> Statement {
-    let run = own_table(statement.engine(), "run");
+/// A heartbeat that is far ahead comes from before the clock was set back. A run that lives sets it right with its next.
+fn stale(statement: Statement, stale_after: Duration) -> Statement {
     statement
-        .push(" WHERE started_at < ")
+        .push("(heartbeat_at < ")
+        .with(|statement| ago(statement, stale_after))
+        .push(" OR heartbeat_at > ")
+        .with(|statement| ahead(statement, stale_after))
+        .push(")")
+}
+
+/// Selects up to `most` runs, of whatever job, that ended longer than `history` ago. The newest instant that was answered
+/// stays for each job, because it tells which were missed since; one that lies ahead is none of those. A run starts
+/// before it ends, and there is an index on the start.
+#[must_use]
+pub fn old(engine: Engine, history: Duration, most: u64) -> Statement {
+    let run = own_table(engine, "run");
+    let now = begun(engine);
+    Statement::text(engine, "SELECT ")
+        .push(&id_text(engine))
+        .push(&format!(" FROM {run} AS past WHERE started_at < "))
         .with(|statement| long_ago(statement, history))
         .push(" AND finished_at < ")
         .with(|statement| long_ago(statement, history))
-        .push(" AND state <> 'running' AND target = ")
-        .bind(target)
-        .push(" AND job = ")
-        .bind(job)
-        .push(" AND (scheduled_for IS NULL OR scheduled_for < (SELECT newest FROM (SELECT max(scheduled_for) AS newest")
-        .push(&format!(" FROM {run} WHERE target = "))
-        .bind(target)
-        .push(" AND job = ")
-        .bind(job)
-        .push(") AS answered))")
+        .push(&format!(" AND state <> 'running' AND (scheduled_for IS NULL OR scheduled_for > {now}"))
+        .push(&format!(" OR EXISTS (SELECT 1 FROM {run} AS later WHERE later.target = past.target"))
+        .push(" AND later.job = past.job AND later.scheduled_for > past.scheduled_for")
+        .push(&format!(" AND later.scheduled_for <= {now})) ORDER BY started_at LIMIT {most}"))
 }
 
-/// Records the schedule of a job and that it has it since `now`; changes nothing when it has it already.
+/// Deletes these runs: with a subquery in its place `MySQL` would lock all rows that it reads.
+#[must_use]
+pub fn forget(engine: Engine, runs: &[RunId]) -> Statement {
+    Statement::text(engine, &format!("DELETE FROM {} WHERE id IN (", own_table(engine, "run")))
+        .list(runs, ", ", |statement, run| id(statement, *run))
+        .push(")")
+}
+
+/// Records the schedule of a job and that it has it since `now`; changes nothing when it has had it before. Since a time
+/// that is yet to come, it has it only by a clock that was ahead.
 #[must_use]
 pub fn arm(engine: Engine, target: &str, job: &str, schedule: &str, now: DateTime<Utc>) -> Statement {
     let armed = own_table(engine, "armed");
@@ -256,20 +249,22 @@ pub fn arm(engine: Engine, target: &str, job: &str, schedule: &str, now: DateTim
     match engine {
         // From left to right: the first still sees the old schedule.
         Engine::MySql => statement.push(
-            " ON DUPLICATE KEY UPDATE since = IF(schedule = VALUES(schedule), since, VALUES(since)), \
+            " ON DUPLICATE KEY UPDATE \
+             since = IF(schedule = VALUES(schedule) AND since <= VALUES(since), since, VALUES(since)), \
              schedule = VALUES(schedule)",
         ),
         Engine::Postgres | Engine::Sqlite => statement.push(&format!(
             " ON CONFLICT (target, job) DO UPDATE SET schedule = excluded.schedule, since = excluded.since \
-             WHERE {}.schedule <> excluded.schedule",
+             WHERE {0}.schedule <> excluded.schedule OR {0}.since > excluded.since",
             armed.rsplit('.').next().unwrap_or(&armed)
         )),
     }
 }
 
-/// Selects since when a job has its schedule, and the newest instant of it that was answered.
+/// Selects since when a job has its schedule, and the newest instant up to `now` that was answered. One after that was
+/// answered by a clock that was ahead.
 #[must_use]
-pub fn armed(engine: Engine, target: &str, job: &str) -> Statement {
+pub fn armed(engine: Engine, target: &str, job: &str, now: DateTime<Utc>) -> Statement {
     Statement::text(engine, "SELECT ")
         .push(&instant_text(engine, "since"))
         .push(", (SELECT ")
@@ -280,6 +275,8 @@ pub fn armed(engine: Engine, target: &str, job: &str) -> Statement {
         .bind(target)
         .push(" AND job = ")
         .bind(job)
+        .push(" AND scheduled_for <= ")
+        .with(|statement| instant(statement, Some(now)))
         .push(") FROM ")
         .push(&own_table(engine, "armed"))
         .push(" WHERE target = ")
@@ -306,15 +303,19 @@ pub fn by_instant(engine: Engine, target: &str, job: &str, at: DateTime<Utc>) ->
         .with(|statement| instant(statement, Some(at)))
 }
 
-/// Selects the newest run of a job that was run, well or not.
+/// Selects the newest run of a job that was run, if it was found dead, no longer than `within` ago. One that started ahead
+/// of the clock is older than it looks.
 #[must_use]
-pub fn newest(engine: Engine, target: &str, job: &str) -> Statement {
-    select(engine)
-        .push(" WHERE target = ")
+pub fn left(engine: Engine, target: &str, job: &str, within: Duration) -> Statement {
+    Statement::text(engine, "SELECT ")
+        .push(&id_text(engine))
+        .push(&format!(" FROM (SELECT id, state, finished_at FROM {} WHERE target = ", own_table(engine, "run")))
         .bind(target)
         .push(" AND job = ")
         .bind(job)
-        .push(" AND state <> 'skipped' ORDER BY started_at DESC, id DESC LIMIT 1")
+        .push(&format!(" AND state <> 'skipped' AND started_at <= {}", now(engine)))
+        .push(" ORDER BY started_at DESC, id DESC LIMIT 1) AS newest WHERE state = 'interrupted' AND finished_at >= ")
+        .with(|statement| ago(statement, within))
 }
 
 /// Selects the newest runs, newest first.
@@ -377,25 +378,36 @@ fn now(engine: Engine) -> &'static str {
     }
 }
 
+/// The clock of the transaction where `PostgreSQL` would ask the statement's for each row, and use no index.
+fn begun(engine: Engine) -> &'static str {
+    if engine == Engine::Postgres { "now()" } else { now(engine) }
+}
+
 fn ago(statement: Statement, time: Duration) -> Statement {
+    let now = now(statement.engine());
+    shifted(statement, now, '-', time)
+}
+
+fn ahead(statement: Statement, time: Duration) -> Statement {
+    let now = now(statement.engine());
+    shifted(statement, now, '+', time)
+}
+
+fn long_ago(statement: Statement, time: Duration) -> Statement {
+    let now = begun(statement.engine());
+    shifted(statement, now, '-', time)
+}
+
+fn shifted(statement: Statement, now: &str, sign: char, time: Duration) -> Statement {
     let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 1000);
     match statement.engine() {
-        Engine::Postgres => statement.push("clock_timestamp() - ").bind(millis).push(" * INTERVAL '1 millisecond'"),
-        Engine::MySql => statement.push("UTC_TIMESTAMP(6) - INTERVAL ").bind(millis * 1000).push(" MICROSECOND"),
+        Engine::Postgres => statement.push(&format!("{now} {sign} ")).bind(millis).push(" * INTERVAL '1 millisecond'"),
+        Engine::MySql => statement.push(&format!("{now} {sign} INTERVAL ")).bind(millis * 1000).push(" MICROSECOND"),
         Engine::Sqlite => {
-            let seconds = format!("-{}.{:03} seconds", millis / 1000, millis % 1000);
+            let seconds = format!("{sign}{}.{:03} seconds", millis / 1000, millis % 1000);
             statement.push("strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ").bind(seconds).push(")")
         }
     }
-}
-
-/// By the transaction's clock where `PostgreSQL` would ask the statement's for each row, and use no index.
-fn long_ago(statement: Statement, time: Duration) -> Statement {
-    if statement.engine() != Engine::Postgres {
-        return ago(statement, time);
-    }
-    let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 1000);
-    statement.push("now() - ").bind(millis).push(" * INTERVAL '1 millisecond'")
 }
 
 fn instant(statement: Statement, at: Option<DateTime<Utc>>) -> Statement {

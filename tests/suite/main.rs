@@ -17,6 +17,7 @@ mod guards;
 mod history;
 mod house_rules;
 mod layouts;
+mod ledger_clocks;
 mod logs;
 mod model;
 mod network;

@@ -127,10 +127,12 @@ fn ledger(text: &mut String, engine: Engine) {
         ("finish", ledger_sql::finish(engine, id, &ending)),
         ("interrupt", ledger_sql::interrupt(engine, id, stale)),
         ("by instant", ledger_sql::by_instant(engine, "app.Session", "sessions", at())),
-        ("newest", ledger_sql::newest(engine, "app.Session", "sessions")),
+        ("arm", ledger_sql::arm(engine, "app.Session", "sessions", "0 2 * * * UTC", at())),
+        ("armed", ledger_sql::armed(engine, "app.Session", "sessions", at())),
+        ("left", ledger_sql::left(engine, "app.Session", "sessions", history)),
         ("history", ledger_sql::history(engine, 20)),
-        ("any old", ledger_sql::any_old(engine, "app.Session", "sessions", history)),
-        ("forget", ledger_sql::forget(engine, "app.Session", "sessions", history, 1000)),
+        ("old", ledger_sql::old(engine, history, 1000)),
+        ("forget", ledger_sql::forget(engine, &[id, id])),
     ];
     for (name, statement) in statements {
         write(text, &format!("{engine} ledger {name}"), statement);

@@ -12,11 +12,11 @@ use sweepd::report::{Outcome, RunId, Trigger};
 use crate::servers::Engine;
 use crate::stage::Stage;
 
-const TARGET: &str = "app.Session";
-const JOB: &str = "sessions";
+pub const TARGET: &str = "app.Session";
+pub const JOB: &str = "sessions";
 
 /// Does the same on every engine, with sweepd's own tables there.
-fn on_every_engine(test: &impl AsyncFn(&Stage, &Database, &Ledger)) {
+pub fn on_every_engine(test: &impl AsyncFn(&Stage, &Database, &Ledger)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for engine in Engine::all() {
         let Some(stage) = Stage::fresh(engine) else { continue };
@@ -41,7 +41,7 @@ fn settings(url: &str) -> db::Settings {
     }
 }
 
-fn run(at: Option<&str>) -> NewRun {
+pub fn run(at: Option<&str>) -> NewRun {
     NewRun {
         id: RunId::new(Clock::system().now()),
         target: TARGET.to_owned(),
@@ -52,11 +52,11 @@ fn run(at: Option<&str>) -> NewRun {
     }
 }
 
-fn ending() -> Ending {
+pub fn ending() -> Ending {
     Ending { outcome: Outcome::Completed, stopped_by: None, throttled: "{}".to_owned(), error: None }
 }
 
-fn won() -> Claim {
+pub fn won() -> Claim {
     Claim::Won { interrupted: Vec::new() }
 }
 
