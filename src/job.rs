@@ -218,7 +218,6 @@ impl Worker {
                     crate::sweep::log(&report);
                     return Some(Event::Request(Request { trigger: Trigger::Takeover, scheduled_for: None }));
                 }
-                Ok(Found::Left(_)) if job.schedule.is_manual() => return None,
                 Ok(Found::Left(run)) => {
                     info!(job = %job.spec.job, runId = %run, "nobody has gone on with a run that was found dead");
                     return Some(Event::Request(Request { trigger: Trigger::Takeover, scheduled_for: None }));
@@ -334,7 +333,7 @@ fn later(spec: &Spec, error: &Error, pause: Duration) -> Option<Duration> {
         error!(job = %spec.job, "{error}");
         return None;
     }
-    warn!(job = %spec.job, "{error}; looking again in {} s", pause.as_secs());
+    warn!(job = %spec.job, "{error}; looking again in {pause:?}");
     Some((pause * 2).min(LONGEST_PAUSE))
 }
 

@@ -200,7 +200,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn forget(&self, _target: &str, _job: &str, history: Duration) -> Result<u64, DbError> {
+    pub async fn forget(&self, history: Duration) -> Result<u64, DbError> {
         let mut forgotten = 0;
         for _ in 0..FORGET_STEPS {
             // Mostly there are none, and looking takes neither a lock nor a privilege more.

@@ -181,10 +181,9 @@ impl Run<'_> {
         tokio::time::sleep(grace).await;
     }
 
-    /// Deletes the job's old runs from the ledger. That they stay is no fault of this run.
+    /// Deletes old runs from the ledger. That they stay is no fault of this run.
     async fn forget(&self, history: Duration) {
-        let target = self.database.qualify(&self.spec.layout.table).to_string();
-        let forget = self.ledger.forget(&target, &self.spec.job, history);
+        let forget = self.ledger.forget(history);
         match self.stop.run_until_cancelled(forget).await {
             Some(Ok(rows)) if rows > 0 => debug!(job = %self.spec.job, rows, "old runs were deleted from the ledger"),
             Some(Err(error)) => warn!(job = %self.spec.job, "old runs stay in the ledger: {error}"),

@@ -164,12 +164,12 @@ fn old_runs_are_forgotten_whatever_became_of_their_job() {
         move_to(stage, running.id, &["started_at"], -600 * DAY);
         kept.push(running.id.to_string());
 
-        assert_eq!(ledger.forget(TARGET, JOB, history).await.unwrap(), 12);
+        assert_eq!(ledger.forget(history).await.unwrap(), 12);
         let mut left: Vec<_> = stage.runs().into_iter().map(|run| run.id).collect();
         left.sort();
         kept.sort();
         assert_eq!(left, kept);
         assert_eq!(stage.audit().len(), 17, "audit rows stay");
-        assert_eq!(ledger.forget(TARGET, JOB, history).await.unwrap(), 0);
+        assert_eq!(ledger.forget(history).await.unwrap(), 0);
     });
 }

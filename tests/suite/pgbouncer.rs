@@ -168,7 +168,7 @@ fn two_daemons_share_it() {
     assert_eq!(stage.sessions(), (10, 0));
     assert_eq!(stage.assert_counts(MANY), i64::from(MANY));
     let runs = stage.runs();
-    assert!(runs.iter().all(|run| matches!(&*run.state, "completed" | "skipped")), "{runs:?}");
+    assert!(runs.iter().all(|run| matches!(&*run.state, "completed" | "partial" | "skipped")), "{runs:?}");
     let mut instants: Vec<_> = runs.iter().map(|run| run.scheduled_for.expect("an instant")).collect();
     let all = instants.len();
     instants.sort_unstable();
