@@ -96,7 +96,7 @@ pub enum Answer {
     Ran(Report),
     /// It ran, but its end could not be written to the ledger: it has to be closed like one that was found dead.
     Unfinished(Report),
-    /// It could not be claimed, and the ledger knows nothing of it.
+    /// It could not be claimed, because the database was away: the ledger knows nothing of it.
     Unclaimed(Report),
     /// Another run of the job is active.
     Active(RunId),

@@ -77,6 +77,14 @@ impl Settings<'_> {
     }
 }
 
+/// Creates sweepd's own tables, as the first run of all does.
+pub fn migrate(url: &str) {
+    let mut command = sweepd();
+    command.arg("migrate").env("DATABASE_URL", url);
+    let mut migrate = Process::spawn(command);
+    assert_eq!(migrate.exit_code(LIMIT), 0, "{}", migrate.output());
+}
+
 impl Running {
     /// Whether it has not ended yet.
     pub fn is_running(&mut self) -> bool {

@@ -98,7 +98,7 @@ impl<'a> Worker<'a> {
         archive: Option<&'a Arc<Mutex<Archive>>>,
         workers: u64,
     ) -> Self {
-        let (first, largest) = walk::sizes(&part.path);
+        let (first, largest) = walk::sizes(&part.path, run.spec.limits.batch_target);
         let largest = match (archive, &part.path) {
             (None, _) => largest,
             (Some(_), Path::Blocks) => MOST_ARCHIVED.0,

@@ -167,12 +167,17 @@ impl Cost {
     }
 }
 
-/// Who finds an `SQLite` database locked asks again at intervals, which grow as in `sqliteDefaultBusyCallback`, up to 25 ms
-/// in the first eighth of a second. A pause of half a batch's time is long enough for most of those who waited for the
-/// batch to ask once more; whoever has waited for several may miss it.
+/// Who finds an `SQLite` database locked asks again at these intervals in milliseconds, as in `sqliteDefaultBusyCallback`.
+const ASKS_AGAIN: [u64; 12] = [1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100];
+
+/// How long the lock stays free after a batch of `took`: everybody who came while it lasted asks once more in that time.
 fn turn(took: Duration) -> Duration {
-    let longest = if took < Duration::from_millis(128) { 25 } else { 50 };
-    (took / 2).min(Duration::from_millis(longest))
+    let mut asked = Duration::ZERO;
+    let longest = ASKS_AGAIN.map(Duration::from_millis).into_iter().find(|interval| {
+        asked += *interval;
+        asked > took
+    });
+    longest.unwrap_or(Duration::from_millis(100)) + Duration::from_millis(1)
 }
 
 fn time_for(rows: u64, per_second: u64) -> Duration {
@@ -250,6 +255,12 @@ mod tests {
         );
         let pause = after(&mut pace, Duration::from_millis(10), 1000);
         assert_eq!(pause, Pause { time: Duration::from_millis(990), reason: Throttle::MaxRowsPerSecond });
+    }
+
+    #[test]
+    fn others_get_their_turn() {
+        let turn = |millis| turn(Duration::from_millis(millis)).as_millis();
+        assert_eq!([0, 10, 50, 100, 150, 1000].map(turn), [2, 11, 21, 26, 51, 101]);
     }
 
     #[test]

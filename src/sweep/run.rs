@@ -79,7 +79,10 @@ impl Sweeper {
                 run.database.close().await;
                 answer
             }
-            Err(error) => Answer::Unclaimed(self.unrecorded(begun, watch, Ended::from(Err(error)))),
+            Err(error) => {
+                let answer = if error.is_transient() { Answer::Unclaimed } else { Answer::Ran };
+                answer(self.unrecorded(begun, watch, Ended::from(Err(error))))
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use super::plan::{Part, Plan};
 use crate::db::sweep_sql::{Path, Position, Stretch};
@@ -72,11 +73,13 @@ pub struct Step {
     pub units: u64,
 }
 
-/// The sizes of the first and of the largest batch, in blocks or rows.
+/// The sizes of the first and of the largest batch, in blocks or rows, where batches shall take `target`. What a block
+/// takes is known well enough (some 30 µs) to begin with a batch that is only a few times too small.
 #[must_use]
-pub fn sizes(path: &Path) -> (u64, u64) {
+pub fn sizes(path: &Path, target: Duration) -> (u64, u64) {
+    let millis = u64::try_from(target.as_millis()).unwrap_or(u64::MAX).clamp(1, 64);
     match path {
-        Path::Blocks => (4, 8192),
+        Path::Blocks => (4 * millis, 8192),
         Path::Key(_) | Path::Expiry => (500, 50_000),
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::servers::{PrivateServer, Session, TestDatabase};
+use crate::sweepd;
 
 /// What the application's table is like.
 #[derive(Clone, Copy)]
@@ -57,6 +58,7 @@ impl Source {
         database.admin().execute("CREATE EXTENSION pg_prewarm");
         database.execute(&self.sql(rows, expired));
         database.execute("VACUUM (FREEZE, ANALYZE) \"Session\"");
+        sweepd::migrate(database.url());
         std::thread::sleep(REPORTED);
         Built { database, expired }
     }
