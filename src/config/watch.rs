@@ -1,8 +1,8 @@
 //! Tells when the configuration file may have changed.
 //!
-//! The directory is watched, because editors and Kubernetes put a new file in the place of the old one. Where that shows
-//! nothing (a single file that is mounted into a container), a look every half minute finds it. A file that somebody is
-//! still writing is waited for.
+//! The directory is watched, because editors and Kubernetes put a new file in the place of the old one, and the file
+//! itself, which may be mounted into a container alone. Where that shows nothing, a look every half minute finds it. A
+//! file that somebody is still writing is waited for.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
