@@ -7,6 +7,7 @@ mod demo;
 mod history;
 mod migrate;
 mod output;
+mod pause;
 mod progress;
 mod run;
 mod schedule;
@@ -53,6 +54,10 @@ enum Command {
     Check(check::Args),
     /// Show past runs
     History(history::Args),
+    /// Pause jobs: no process runs them until they are resumed
+    Pause(pause::Args),
+    /// End the pause of jobs
+    Resume(pause::Args),
     /// Create sweepd's own tables, and on request the AuditLog and missing indexes
     Migrate(migrate::Args),
     /// Print the effective configuration, secrets masked
@@ -202,6 +207,8 @@ impl Cli {
             Command::Schedule(args) => schedule::run(&args),
             Command::Check(args) => check::run(path, args).await,
             Command::History(args) => history::run(path, args).await,
+            Command::Pause(args) => pause::run(path, args, true).await,
+            Command::Resume(args) => pause::run(path, args, false).await,
             Command::Migrate(args) => migrate::run(path, args).await,
             Command::Config(args) => config::run(path, &args),
             Command::Demo => demo::run().await,
@@ -221,7 +228,7 @@ impl Command {
             Self::Schedule(args) => args.json,
             Self::Check(args) => args.json,
             Self::History(args) => args.json,
-            Self::Run | Self::Migrate(_) | Self::Config(_) | Self::Demo => false,
+            Self::Run | Self::Pause(_) | Self::Resume(_) | Self::Migrate(_) | Self::Config(_) | Self::Demo => false,
         }
     }
 }

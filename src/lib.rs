@@ -9,6 +9,7 @@
 //! | [`config`] | the configuration file and the environment, checked into a [`config::Config`] |
 //! | [`daemon`] | puts everything together and keeps it running |
 //! | [`lifecycle`] | signals and stopping |
+//! | [`status`] | what is known of every job, for those who look from outside |
 //! | [`schedule`], [`zone`] | when a job runs |
 //! | [`job`] | one job: its inbox and its runs, one at a time |
 //! | [`sweep`] | the engine: guards, plan, batches |
@@ -33,6 +34,7 @@ pub mod lifecycle;
 pub mod preset;
 pub mod report;
 pub mod schedule;
+pub mod status;
 pub mod sweep;
 pub mod telemetry;
 pub mod zone;
