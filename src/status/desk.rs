@@ -81,21 +81,25 @@ impl Desk {
 
     /// The statistics that were counted last, or (`exact`) from now. None when the process stops.
     pub async fn statistics(&self, exact: bool) -> Option<Result<Found<Stats>, Error>> {
-        let count = || self.count(|Assignment { job, sweeper, .. }| async move { sweeper.stats(&job.spec).await });
         if exact {
-            return self.statistics.within(Duration::ZERO, &self.background, count).await;
+            return self.statistics.within(Duration::ZERO, &self.background, || self.count_all()).await;
         }
-        let last_run = self.activity().last.and_then(|report| report.finished_at);
-        let stale = |found: &Found<Stats>| {
-            found.age() > STALE || last_run.is_some_and(|last_run| found.value.timestamp < last_run)
-        };
-        self.statistics.at_once(stale, &self.background, count).await
+        self.statistics.at_once(|found| self.is_stale(found), &self.background, || self.count_all()).await
     }
 
-    /// The statistics that were counted last, if any were.
+    /// The statistics that were counted last, if any were; if not, they will be.
     #[must_use]
     pub fn known_statistics(&self) -> Option<Found<Stats>> {
-        self.statistics.known()
+        self.statistics.known(|found| self.is_stale(found), &self.background, || self.count_all())
+    }
+
+    fn is_stale(&self, found: &Found<Stats>) -> bool {
+        let last_run = self.activity().last.and_then(|report| report.finished_at);
+        found.age() > STALE || last_run.is_some_and(|last_run| found.value.timestamp < last_run)
+    }
+
+    fn count_all(&self) -> impl Future<Output = Result<Stats, Error>> + use<> {
+        self.count(|Assignment { job, sweeper, .. }| async move { sweeper.stats(&job.spec).await })
     }
 
     /// What a run would delete. None when the process stops.

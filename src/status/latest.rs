@@ -10,6 +10,8 @@ use crate::lifecycle::Background;
 
 /// What took a second to find out is not found out again within this many seconds, unless somebody insists.
 const REST: u32 = 50;
+/// What failed is not tried again within this time, unless somebody insists.
+const FAILED_JUST_NOW: Duration = Duration::from_secs(1);
 
 /// A value that was found out some time ago.
 #[derive(Debug, Clone)]
@@ -89,22 +91,42 @@ where
     where
         W: Future<Output = Result<T, E>> + Send + 'static,
     {
-        const FAILED_JUST_NOW: Duration = Duration::from_secs(1);
         let latest = self.lock().value.clone();
         let Some(latest) = latest else { return self.within(FAILED_JUST_NOW, background, work).await };
-        if stale(&latest) && latest.age() > latest.took * REST {
-            let mut state = self.lock();
-            if !state.failure.as_ref().is_some_and(|failure| failure.age() < failure.took * REST + FAILED_JUST_NOW) {
-                drop(self.begin(&mut state, background, work));
-            }
-        }
+        self.look_again(stale, background, work);
         Some(Ok(latest))
     }
 
-    /// The latest value, if there is one.
-    #[must_use]
-    pub fn known(&self) -> Option<Found<T>> {
+    /// The latest value, if there is one. When there is none, or it is `stale`, one is found out meanwhile, but not all the
+    /// time.
+    pub fn known<W>(
+        &self,
+        stale: impl FnOnce(&Found<T>) -> bool,
+        background: &Background,
+        work: impl FnOnce() -> W,
+    ) -> Option<Found<T>>
+    where
+        W: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        self.look_again(stale, background, work);
         self.lock().value.clone()
+    }
+
+    fn look_again<W>(
+        &self,
+        stale: impl FnOnce(&Found<T>) -> bool,
+        background: &Background,
+        work: impl FnOnce() -> W,
+    ) where
+        W: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let mut state = self.lock();
+        let is_wanted = state.value.as_ref().is_none_or(|value| stale(value) && value.age() > value.took * REST);
+        let failed_lately =
+            state.failure.as_ref().is_some_and(|failure| failure.age() < failure.took * REST + FAILED_JUST_NOW);
+        if is_wanted && !failed_lately {
+            drop(self.begin(&mut state, background, work));
+        }
     }
 
     /// Starts to find out, unless somebody does so already. That goes on when nobody waits for it any more.
