@@ -10,6 +10,7 @@
 //! | [`daemon`] | puts everything together and keeps it running |
 //! | [`lifecycle`] | signals and stopping |
 //! | [`schedule`], [`zone`] | when a job runs |
+//! | [`http`] | the HTTP server: who may call, and what is answered |
 //! | [`job`] | one job: its inbox and its runs, one at a time |
 //! | [`sweep`] | the engine: guards, plan, batches |
 //! | [`archive`] | what was deleted, in files |
@@ -27,6 +28,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod db;
+pub mod http;
 pub mod job;
 pub mod ledger;
 pub mod lifecycle;
