@@ -38,11 +38,9 @@ fn length(target: &Uri) -> usize {
 async fn surviving(request: Request, next: Next) -> Response {
     let call = format!("{} {}", request.method(), request.uri().path());
     let mut handling = pin!(next.run(request));
-    let handled = std::future::poll_fn(|cx| {
-        match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Some),
-            Err(_) => Poll::Ready(None),
-        }
+    let handled = std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
     });
     handled.await.unwrap_or_else(|| {
         error!(call, "a call could not be answered because of an error in sweepd, which is printed above");

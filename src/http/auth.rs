@@ -172,9 +172,10 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         match Gate::from_ref(state).access(parts).await? {
             Access::Full => Ok(Self),
-            Access::Read => {
-                Err(Failure::new(StatusCode::FORBIDDEN, "this secret is http.read_secret, which only reads; use http.secret"))
-            }
+            Access::Read => Err(Failure::new(
+                StatusCode::FORBIDDEN,
+                "this secret is http.read_secret, which only reads; use http.secret",
+            )),
         }
     }
 }

@@ -14,9 +14,8 @@ use super::failure::Failure;
 
 /// The largest body, in bytes.
 pub const LARGEST: usize = 64 * 1024;
-/// All of it has to be there within this time.
+/// All of it has to be there within this time, and what the server's stop leaves of it.
 const LIMIT: Duration = Duration::from_secs(10);
-/// And within this time when the server is about to stop.
 const LIMIT_AT_STOP: Duration = Duration::from_secs(1);
 
 /// A body of JSON. As the last argument of a handler: what comes before is asked first. `Option<Body<T>>` where it may
@@ -56,9 +55,9 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<Option<T>, Failur
         let error = "the body is not JSON by its Content-Type; send it as application/json";
         return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
     }
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-        Failure::new(StatusCode::BAD_REQUEST, format!("the body cannot be used: {error}"))
-    })
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| Failure::new(StatusCode::BAD_REQUEST, format!("the body cannot be used: {error}")))
 }
 
 fn announced(headers: &HeaderMap) -> Option<u64> {
@@ -74,13 +73,14 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 async fn in_time(request: Request) -> Result<Vec<u8>, Failure> {
     let stop = request.extensions().get().map(|peer: &Peer| peer.stop.clone()).unwrap_or_default();
-    let too_late = async {
-        let _ = tokio::time::timeout(LIMIT - LIMIT_AT_STOP, stop.cancelled()).await;
+    let stopping = async {
+        stop.cancelled().await;
         tokio::time::sleep(LIMIT_AT_STOP).await;
     };
+    let too_late = tokio::time::timeout(LIMIT, stopping);
     tokio::select! {
         bytes = collect(request.into_body()) => bytes,
-        () = too_late => {
+        _ = too_late => {
             Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time").closing())
         }
     }
@@ -90,7 +90,8 @@ async fn collect(body: Stream) -> Result<Vec<u8>, Failure> {
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {
-        let broken = |error| Failure::new(StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}")).closing();
+        let broken =
+            |error| Failure::new(StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}")).closing();
         bytes.extend_from_slice(&chunk.map_err(broken)?);
         if bytes.len() > LARGEST {
             return Err(too_large());

@@ -104,4 +104,3 @@ fn protocol() -> Builder {
     protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(LARGEST_HEAD);
     protocol
 }
-

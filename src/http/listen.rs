@@ -152,9 +152,8 @@ impl Server {
     /// Goes by `new` from the next call on, as far as that is possible without listening anew.
     pub fn follow(&self, new: &Settings) {
         self.0.send_modify(|settings| {
-            let place = |settings: &Settings| {
-                (settings.listen.clone(), settings.socket.clone(), settings.max_connections)
-            };
+            let place =
+                |settings: &Settings| (settings.listen.clone(), settings.socket.clone(), settings.max_connections);
             if place(settings) != place(new) {
                 warn!("of [http], listen, socket and max_connections cannot be changed without a restart");
             }

@@ -1,7 +1,7 @@
 //! Certificates.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
@@ -15,24 +15,14 @@ pub struct Tls(pub(super) Arc<ServerConfig>);
 /// The certificate or its key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The file with the certificate.
-    #[error("cannot read a certificate from {}: {reason}", path.display())]
-    Certificate {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        reason: pem::Error,
-    },
-    /// The file with the key.
-    #[error("cannot read a private key from {}: {reason}", path.display())]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        reason: pem::Error,
-    },
+    /// What is in the file of the certificate.
+    #[error("cannot read a certificate as PEM: {0}")]
+    Certificate(pem::Error),
+    /// What is in the file of the key.
+    #[error("cannot read a private key as PEM: {0}")]
+    Key(pem::Error),
     /// One does not go with the other, or with this program.
-    #[error("cannot serve with this certificate and this key: {0}")]
+    #[error("cannot serve with this certificate and its key: {0}")]
     Both(#[from] rustls::Error),
 }
 
@@ -42,8 +32,8 @@ impl Tls {
     /// # Errors
     /// When one of them cannot be read, or they do not belong together.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
-        let chain = chain(certificate).map_err(|reason| TlsError::Certificate { path: certificate.into(), reason })?;
-        let key = PrivateKeyDer::from_pem_file(key).map_err(|reason| TlsError::Key { path: key.into(), reason })?;
+        let chain = chain(certificate).map_err(TlsError::Certificate)?;
+        let key = PrivateKeyDer::from_pem_file(key).map_err(TlsError::Key)?;
         let mut config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()

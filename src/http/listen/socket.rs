@@ -24,9 +24,7 @@ pub(super) struct Socket {
 impl Socket {
     /// Takes the place of a socket that nobody listens on any more.
     pub(super) fn bind(path: &Path) -> Result<Self, ListenError> {
-        let failed = |remedy| {
-            move |reason| ListenError { place: path.display().to_string(), reason, remedy }
-        };
+        let failed = |remedy| move |reason| ListenError { place: path.display().to_string(), reason, remedy };
         replaceable(path).map_err(failed("; `http.socket` has to be a path that nobody else uses"))?;
         bind(path).map_err(failed("; `http.socket` needs a directory in which this user may create files"))
     }
