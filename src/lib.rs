@@ -11,6 +11,7 @@
 //! | [`lifecycle`] | signals and stopping |
 //! | [`status`] | what is known of every job, for those who look from outside |
 //! | [`schedule`], [`zone`] | when a job runs |
+//! | [`http`] | the HTTP server: who may call, and what is answered |
 //! | [`job`] | one job: its inbox and its runs, one at a time |
 //! | [`sweep`] | the engine: guards, plan, batches |
 //! | [`archive`] | what was deleted, in files |
@@ -28,6 +29,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod db;
+pub mod http;
 pub mod job;
 pub mod ledger;
 pub mod lifecycle;
