@@ -10,7 +10,16 @@ fn the_sample_file_equals_the_built_in_defaults() {
     let shown = |config: &Config| {
         format!(
             "{:#?}",
-            (&config.databases, &config.jobs, &config.audit, &config.log, &config.daemon, &config.warnings)
+            (
+                &config.databases,
+                &config.jobs,
+                &config.sessions,
+                &config.users,
+                &config.audit,
+                &config.log,
+                &config.daemon,
+                &config.warnings
+            )
         )
     };
     assert_eq!(shown(&sample), shown(&built_in));
