@@ -10,7 +10,9 @@ mod output;
 mod progress;
 mod run;
 mod schedule;
+mod sessions;
 mod stats;
+mod users;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -53,6 +55,10 @@ enum Command {
     Check(check::Args),
     /// Show past runs
     History(history::Args),
+    /// List, touch and revoke the sessions of a user
+    Sessions(sessions::Args),
+    /// Change a user's role or profile
+    Users(users::Args),
     /// Create sweepd's own tables, and on request the AuditLog and missing indexes
     Migrate(migrate::Args),
     /// Print the effective configuration, secrets masked
@@ -202,6 +208,8 @@ impl Cli {
             Command::Schedule(args) => schedule::run(&args),
             Command::Check(args) => check::run(path, args).await,
             Command::History(args) => history::run(path, args).await,
+            Command::Sessions(args) => sessions::run(path, args).await,
+            Command::Users(args) => users::run(path, args).await,
             Command::Migrate(args) => migrate::run(path, args).await,
             Command::Config(args) => config::run(path, &args),
             Command::Demo => demo::run().await,
@@ -221,6 +229,8 @@ impl Command {
             Self::Schedule(args) => args.json,
             Self::Check(args) => args.json,
             Self::History(args) => args.json,
+            Self::Sessions(args) => args.common.json,
+            Self::Users(args) => args.common.json,
             Self::Run | Self::Migrate(_) | Self::Config(_) | Self::Demo => false,
         }
     }
