@@ -11,7 +11,9 @@ mod pause;
 mod progress;
 mod run;
 mod schedule;
+mod sessions;
 mod stats;
+mod users;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -58,6 +60,10 @@ enum Command {
     Pause(pause::Args),
     /// End the pause of jobs
     Resume(pause::Args),
+    /// List, touch and revoke the sessions of a user
+    Sessions(sessions::Args),
+    /// Change a user's role or profile
+    Users(users::Args),
     /// Create sweepd's own tables, and on request the AuditLog and missing indexes
     Migrate(migrate::Args),
     /// Print the effective configuration, secrets masked
@@ -209,6 +215,8 @@ impl Cli {
             Command::History(args) => history::run(path, args).await,
             Command::Pause(args) => pause::run(path, args, true).await,
             Command::Resume(args) => pause::run(path, args, false).await,
+            Command::Sessions(args) => sessions::run(path, args).await,
+            Command::Users(args) => users::run(path, args).await,
             Command::Migrate(args) => migrate::run(path, args).await,
             Command::Config(args) => config::run(path, &args),
             Command::Demo => demo::run().await,
@@ -228,6 +236,8 @@ impl Command {
             Self::Schedule(args) => args.json,
             Self::Check(args) => args.json,
             Self::History(args) => args.json,
+            Self::Sessions(args) => args.common.json,
+            Self::Users(args) => args.common.json,
             Self::Run | Self::Pause(_) | Self::Resume(_) | Self::Migrate(_) | Self::Config(_) | Self::Demo => false,
         }
     }

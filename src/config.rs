@@ -16,6 +16,7 @@ mod layers;
 mod layout;
 mod limits;
 mod reader;
+mod sessions;
 mod setting;
 mod settings;
 mod source;
@@ -37,6 +38,7 @@ use crate::audit;
 use crate::db::DatabaseUrl;
 use crate::http::Settings as Http;
 use crate::job::Job;
+use crate::sessions::Users;
 use crate::telemetry;
 
 /// The commented file with every key and its default.
@@ -53,6 +55,10 @@ pub struct Config {
     pub jobs: Vec<Job>,
     /// Whether the only job is the built-in one, because none is configured.
     pub built_in_job: bool,
+    /// Session management.
+    pub sessions: Sessions,
+    /// The users of the application.
+    pub users: Users,
     /// Audit rows.
     pub audit: audit::Settings,
     /// Logs.
@@ -77,6 +83,17 @@ pub struct Database {
     pub connect_timeout: Duration,
     /// Whether sweepd may create its own tables there.
     pub migrate: bool,
+}
+
+/// How sessions are managed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sessions {
+    /// The job whose table it is; see [`Config::sessions_job`].
+    pub job: Option<String>,
+    /// How long a session lives after it was touched.
+    pub max_age: Duration,
+    /// A touch moves the expiry at most this often.
+    pub update_age: Duration,
 }
 
 /// The daemon's own settings.
@@ -153,6 +170,7 @@ impl Config {
         let databases = databases::read(&mut root, environment);
         let shared = jobs::shared(&mut root);
         let jobs = jobs::read(&mut root, &shared, &databases);
+        let (sessions, users) = (sessions::sessions(&mut root, &jobs), sessions::users(&mut root));
         let (audit, log) = (settings::audit(&mut root), settings::log(&mut root));
         let http = http::read(&mut root, environment);
         let daemon = settings::daemon(&mut root);
@@ -166,6 +184,8 @@ impl Config {
             databases: databases::ready(databases),
             jobs,
             built_in_job,
+            sessions,
+            users,
             audit,
             log,
             http,

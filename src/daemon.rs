@@ -12,6 +12,7 @@ use crate::http::{self, listen};
 use crate::job::Job;
 use crate::lifecycle::{Drained, Lifecycle};
 use crate::schedule::timer::TimerError;
+use crate::sessions::{self, Sessions};
 use crate::sweep::{Limits, Sweeper};
 use crate::telemetry;
 use workers::Workers;
@@ -169,6 +170,25 @@ pub fn sweeper(config: &Config, job: &Job, clock: &Clock) -> Sweeper {
     }
 }
 
+/// What manages the sessions of a job's table. `by` is who makes the changes, for audit rows.
+///
+/// # Panics
+/// Never: a job of a valid configuration names one of its databases.
+#[must_use]
+pub fn sessions(config: &Config, job: &Job, clock: &Clock, by: &str) -> Sessions {
+    Sessions::new(sessions::Settings {
+        database: settings(&config.databases[&job.database], &job.spec.limits, 1),
+        spec: job.spec.clone(),
+        users: config.users.clone(),
+        audit: config.audit.clone(),
+        max_age: config.sessions.max_age,
+        update_age: config.sessions.update_age,
+        clock: clock.clone(),
+        host: host(),
+        by: by.to_owned(),
+    })
+}
+
 /// Each worker needs a connection, and the heartbeat one more.
 fn settings(database: &config::Database, limits: &Limits, workers: u32) -> db::Settings {
     db::Settings {
@@ -177,6 +197,7 @@ fn settings(database: &config::Database, limits: &Limits, workers: u32) -> db::S
         connect_timeout: database.connect_timeout,
         lock_timeout: limits.lock_timeout,
         statement_timeout: limits.statement_timeout,
+        idle_timeout: None,
     }
 }
 

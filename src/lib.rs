@@ -14,6 +14,7 @@
 //! | [`http`] | the HTTP server: who may call, and what is answered |
 //! | [`job`] | one job: its inbox and its runs, one at a time |
 //! | [`sweep`] | the engine: guards, plan, batches |
+//! | [`sessions`] | session management for applications: list, touch, revoke; a user's role and profile |
 //! | [`archive`] | what was deleted, in files |
 //! | [`ledger`], [`audit`], [`report`] | what a run did, exactly |
 //! | [`preset`] | known session stores |
@@ -36,6 +37,7 @@ pub mod lifecycle;
 pub mod preset;
 pub mod report;
 pub mod schedule;
+pub mod sessions;
 pub mod status;
 pub mod sweep;
 pub mod telemetry;

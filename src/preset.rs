@@ -18,6 +18,8 @@ pub struct Layout {
     pub token: Option<String>,
     /// The column with the user, if there is one.
     pub user: Option<String>,
+    /// The table of the users, where the library keeps one.
+    pub users: Option<String>,
 }
 
 /// A session store as its library creates it.
@@ -32,7 +34,7 @@ pub struct Preset {
     stores: &'static [Store],
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Store {
     engine: Engine,
     table: &'static str,
@@ -41,6 +43,7 @@ struct Store {
     writer: Writer,
     token: &'static str,
     user: Option<&'static str>,
+    users: Option<&'static str>,
 }
 
 /// In which zone the store writes times that carry none.
@@ -61,9 +64,18 @@ pub const PRESETS: &[Preset] = &[
         title: "Auth.js (NextAuth) with the Prisma adapter",
         caveat: None,
         stores: &[
-            store(Engine::Postgres, "Session", "expires", &["timestamp"], "sessionToken", Some("userId")),
-            store(Engine::MySql, "Session", "expires", &["timestamp"], "sessionToken", Some("userId")),
-            store(Engine::Sqlite, "Session", "expires", PRISMA_SQLITE, "sessionToken", Some("userId")),
+            with_users(
+                store(Engine::Postgres, "Session", "expires", &["timestamp"], "sessionToken", Some("userId")),
+                "User",
+            ),
+            with_users(
+                store(Engine::MySql, "Session", "expires", &["timestamp"], "sessionToken", Some("userId")),
+                "User",
+            ),
+            with_users(
+                store(Engine::Sqlite, "Session", "expires", PRISMA_SQLITE, "sessionToken", Some("userId")),
+                "User",
+            ),
         ],
     },
     Preset {
@@ -71,16 +83,28 @@ pub const PRESETS: &[Preset] = &[
         title: "Auth.js (NextAuth) with the Drizzle adapter",
         caveat: None,
         stores: &[
-            store(Engine::Postgres, "session", "expires", &["timestamp"], "sessionToken", Some("userId")),
-            store(Engine::MySql, "session", "expires", &["timestamp"], "sessionToken", Some("userId")),
-            store(Engine::Sqlite, "session", "expires", &["epoch-millis"], "sessionToken", Some("userId")),
+            with_users(
+                store(Engine::Postgres, "session", "expires", &["timestamp"], "sessionToken", Some("userId")),
+                "user",
+            ),
+            with_users(
+                store(Engine::MySql, "session", "expires", &["timestamp"], "sessionToken", Some("userId")),
+                "user",
+            ),
+            with_users(
+                store(Engine::Sqlite, "session", "expires", &["epoch-millis"], "sessionToken", Some("userId")),
+                "user",
+            ),
         ],
     },
     Preset {
         name: "authjs-pg",
         title: "Auth.js (NextAuth) with the pg or Neon adapter",
         caveat: None,
-        stores: &[store(Engine::Postgres, "sessions", "expires", &["timestamptz"], "sessionToken", Some("userId"))],
+        stores: &[with_users(
+            store(Engine::Postgres, "sessions", "expires", &["timestamptz"], "sessionToken", Some("userId")),
+            "users",
+        )],
     },
     Preset {
         name: "connect-pg-simple",
@@ -121,7 +145,12 @@ const fn store(
     token: &'static str,
     user: Option<&'static str>,
 ) -> Store {
-    Store { engine, table, expires_at, encodings, writer: Writer::Utc, token, user }
+    Store { engine, table, expires_at, encodings, writer: Writer::Utc, token, user, users: None }
+}
+
+/// The store of a library that keeps the users too.
+const fn with_users(store: Store, users: &'static str) -> Store {
+    Store { users: Some(users), ..store }
 }
 
 /// Why a preset cannot be used as it is.
@@ -164,6 +193,7 @@ impl Preset {
             mode: Mode::Expires,
             token: Some(store.token.to_owned()),
             user: store.user.map(str::to_owned),
+            users: store.users.map(str::to_owned),
         })
     }
 }

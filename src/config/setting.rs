@@ -113,6 +113,24 @@ impl Setting for f64 {
     }
 }
 
+impl Setting for Vec<String> {
+    const ACCEPTS: &'static str = r#"a list of texts such as ["USER", "ADMIN"]"#;
+
+    fn from_file(kind: &ValueKind) -> Option<Self> {
+        let ValueKind::Array(items) = kind else { return None };
+        items.iter().map(|item| String::from_file(&item.kind)).collect()
+    }
+
+    /// Parted by commas.
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.split(',').map(|item| item.trim().to_owned()).collect())
+    }
+
+    fn to_toml(&self) -> String {
+        toml::Value::from(self.clone()).to_string()
+    }
+}
+
 impl Setting for Duration {
     const ACCEPTS: &'static str = r#"a duration such as "10ms", "5m" or "30d""#;
 

@@ -37,6 +37,7 @@ mod resources;
 mod schedule_cases;
 mod schedule_properties;
 mod servers;
+mod sessions;
 mod sql_text;
 mod sqlite;
 mod stage;

@@ -38,6 +38,7 @@ fn settings(url: &str) -> db::Settings {
         connect_timeout: Duration::from_secs(10),
         lock_timeout: Duration::from_secs(10),
         statement_timeout: Duration::from_secs(10),
+        idle_timeout: None,
     }
 }
 

@@ -13,9 +13,11 @@ fn the_sample_file_equals_the_built_in_defaults() {
             (
                 &config.databases,
                 &config.jobs,
+                &config.http,
+                &config.sessions,
+                &config.users,
                 &config.audit,
                 &config.log,
-                &config.http,
                 &config.daemon,
                 &config.warnings
             )
