@@ -112,12 +112,14 @@ where
         self.lock().value.clone()
     }
 
-    fn look_again<W>(
-        &self,
-        stale: impl FnOnce(&Found<T>) -> bool,
-        background: &Background,
-        work: impl FnOnce() -> W,
-    ) where
+    /// Forgets what was found out: it has changed.
+    pub fn forget(&self) {
+        let mut state = self.lock();
+        (state.value, state.failure, state.under_way) = (None, None, None);
+    }
+
+    fn look_again<W>(&self, stale: impl FnOnce(&Found<T>) -> bool, background: &Background, work: impl FnOnce() -> W)
+    where
         W: Future<Output = Result<T, E>> + Send + 'static,
     {
         let mut state = self.lock();
