@@ -13,6 +13,7 @@ use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, Stream
 
 use super::client::{Connection, tcp};
 use super::stand::{FULL, Stand, settings};
+use crate::process::{find_program, skip};
 
 /// A certificate for 127.0.0.1 and its key.
 pub struct Certificate {
@@ -21,7 +22,12 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    pub fn make(directory: &Path, name: &str) -> Self {
+    /// None, which it says, where there is no openssl.
+    pub fn make(directory: &Path, name: &str) -> Option<Self> {
+        if find_program("openssl", &[]).is_none() {
+            skip("openssl is not installed");
+            return None;
+        }
         let (certificate, key) = (directory.join(format!("{name}.crt")), directory.join(format!("{name}.key")));
         let made = Command::new("openssl")
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
@@ -34,7 +40,11 @@ impl Certificate {
             .output()
             .expect("openssl runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        Self { certificate, key }
+        Some(Self { certificate, key })
+    }
+
+    pub fn pair(directory: &Path) -> Option<(Self, Self)> {
+        Self::make(directory, "first").zip(Self::make(directory, "second"))
     }
 
     fn load(&self) -> Tls {
@@ -63,7 +73,7 @@ fn with(certificate: &Certificate) -> Settings {
 #[test]
 fn it_serves_https_and_a_new_certificate_counts_at_once() {
     let directory = tempfile::tempdir().unwrap();
-    let (first, second) = (Certificate::make(directory.path(), "first"), Certificate::make(directory.path(), "second"));
+    let Some((first, second)) = Certificate::pair(directory.path()) else { return };
     let stand = Stand::with(with(&first));
     let mut connection = first.connect(stand.address());
     assert_eq!(connection.call("GET", "/read", Some(FULL), "").body, "read");
@@ -83,7 +93,7 @@ fn it_serves_https_and_a_new_certificate_counts_at_once() {
 #[test]
 fn who_does_not_speak_tls_is_turned_away_and_the_server_goes_on() {
     let directory = tempfile::tempdir().unwrap();
-    let certificate = Certificate::make(directory.path(), "a");
+    let Some(certificate) = Certificate::make(directory.path(), "a") else { return };
     let mut stand = Stand::with(with(&certificate));
     let mut plain = stand.place().connect();
     plain.send("GET /open HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -97,7 +107,7 @@ fn who_does_not_speak_tls_is_turned_away_and_the_server_goes_on() {
 #[test]
 fn a_key_that_does_not_belong_to_the_certificate_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    let (one, other) = (Certificate::make(directory.path(), "one"), Certificate::make(directory.path(), "other"));
+    let Some((one, other)) = Certificate::pair(directory.path()) else { return };
     let error = |certificate: &Path, key: &Path| Tls::load(certificate, key).unwrap_err().to_string();
     assert!(error(&one.certificate, &other.key).starts_with("cannot serve with this certificate and its key: "));
     assert!(error(&one.key, &one.key).starts_with("cannot read a certificate as PEM: "));

@@ -11,8 +11,9 @@ use sweepd::http::listen::Bound;
 use super::client::Place;
 use super::stand::{FULL, Stand, settings};
 
+/// With one place for both: neither keeps it from the other while nobody is there.
 fn on(path: &Path) -> Settings {
-    Settings { socket: Some(path.to_owned()), ..settings() }
+    Settings { socket: Some(path.to_owned()), max_connections: 1, ..settings() }
 }
 
 fn bind(path: &Path) -> Result<Bound, String> {
