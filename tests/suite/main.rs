@@ -16,6 +16,7 @@ mod faults;
 mod guards;
 mod history;
 mod house_rules;
+mod http;
 mod latest;
 mod layouts;
 mod ledger_clocks;
