@@ -20,6 +20,7 @@ mod latest;
 mod layouts;
 mod ledger_clocks;
 mod logs;
+mod metrics;
 mod model;
 mod network;
 mod oneshot;
