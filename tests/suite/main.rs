@@ -13,6 +13,7 @@ mod databases;
 mod demo;
 mod engine;
 mod faults;
+mod fuzz_api;
 mod guards;
 mod history;
 mod house_rules;
