@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use sweepd::clock::Clock;
 use sweepd::config::{Config, Environment};
-use sweepd::db::Database;
 use sweepd::db::ledger_sql::NewRun;
+use sweepd::db::{Database, Purpose};
 use sweepd::job::Job;
 use sweepd::ledger::{Claim, Found, Ledger};
 use sweepd::report::{Outcome, Report, RunId, Throttle, Trigger};
@@ -45,11 +45,44 @@ impl Engineer {
     }
 
     fn run(&self) -> Report {
-        let request = Request::new(Trigger::Manual, self.sweeper.clock.now());
-        let (stop, progress) = (CancellationToken::new(), watch::Sender::new(Progress::default()));
-        match self.runtime.block_on(self.sweeper.run(&self.job.spec, request, &stop, &progress)) {
+        match self.answer(Trigger::Manual) {
             Answer::Ran(report) => report,
             other => panic!("{other:?}"),
+        }
+    }
+
+    fn answer(&self, trigger: Trigger) -> Answer {
+        let request = Request::new(trigger, self.sweeper.clock.now());
+        let (stop, progress) = (CancellationToken::new(), watch::Sender::new(Progress::default()));
+        self.runtime.block_on(self.sweeper.run(&self.job.spec, request, &stop, &progress))
+    }
+
+    /// A run of another process, which has deleted seven rows and then nothing more.
+    fn claim_and_die(&self, trigger: Trigger) {
+        self.runtime.block_on(async {
+            let database = Database::connect(&self.sweeper.database).await.unwrap();
+            let ledger = Ledger::new(&database, None, self.sweeper.stale_after);
+            let new = NewRun {
+                id: RunId::new(self.sweeper.clock.now()),
+                target: database.qualify(&self.job.spec.layout.table).to_string(),
+                job: self.job.spec.job.clone(),
+                trigger,
+                scheduled_for: None,
+                host: "elsewhere".to_owned(),
+            };
+            assert_eq!(ledger.claim(&new).await.unwrap(), Claim::Won { interrupted: Vec::new() });
+            let mut transaction = database.begin(Purpose::Batch).await.unwrap();
+            assert!(ledger.count(&mut transaction, new.id, 7).await.unwrap());
+            transaction.commit().await.unwrap();
+            database.close().await;
+        });
+    }
+
+    fn wait_until(&self, done: impl Fn() -> bool) {
+        let deadline = Deadline::after(LIMIT);
+        while !done() {
+            assert!(!deadline.has_passed());
+            std::thread::sleep(self.sweeper.stale_after / 10);
         }
     }
 
@@ -151,45 +184,28 @@ fn batches_whose_commit_was_not_answered_are_counted_in_the_end() {
 #[test]
 fn runs_that_are_found_dead_are_counted_without_their_rows() {
     on_every_engine(|stage| {
-        let engineer = Engineer::on(stage, "", QUICK_HEARTBEAT);
-        let (job, sweeper) = (&engineer.job, &engineer.sweeper);
-        engineer.run();
-        engineer.runtime.block_on(async {
-            let database = Database::connect(&sweeper.database).await.unwrap();
-            let ledger = Ledger::new(&database, None, sweeper.stale_after);
-            for trigger in [Trigger::Schedule, Trigger::Api] {
-                let new = NewRun {
-                    id: RunId::new(sweeper.clock.now()),
-                    target: database.qualify(&job.spec.layout.table).to_string(),
-                    job: job.spec.job.clone(),
-                    trigger,
-                    scheduled_for: None,
-                    host: "elsewhere".to_owned(),
-                };
-                assert_eq!(ledger.claim(&new).await.unwrap(), Claim::Won { interrupted: Vec::new() });
-                let mut transaction = database.begin(sweepd::db::Purpose::Batch).await.unwrap();
-                assert!(ledger.count(&mut transaction, new.id, 7).await.unwrap());
-                transaction.commit().await.unwrap();
-                let deadline = Deadline::after(LIMIT);
-                // One is found by a look, the other by a claim.
-                while trigger == Trigger::Schedule
-                    && !matches!(sweeper.recover(&job.spec).await.unwrap(), Found::Dead(_))
-                {
-                    assert!(!deadline.has_passed());
-                    tokio::time::sleep(sweeper.stale_after / 10).await;
-                }
-            }
-            let (stop, progress) = (CancellationToken::new(), watch::Sender::new(Progress::default()));
-            let request = Request::new(Trigger::Takeover, sweeper.clock.now());
-            let deadline = Deadline::after(LIMIT);
-            while !matches!(sweeper.run(&job.spec, request, &stop, &progress).await, Answer::Ran(_)) {
-                assert!(!deadline.has_passed());
-                tokio::time::sleep(sweeper.stale_after / 10).await;
-            }
-            database.close().await;
+        with_the_stack_of_a_program(|| {
+            let engineer = Engineer::on(stage, "", QUICK_HEARTBEAT);
+            engineer.run();
+            // One is found by a look, the other by a claim.
+            engineer.claim_and_die(Trigger::Schedule);
+            engineer.wait_until(|| {
+                let found = engineer.runtime.block_on(engineer.sweeper.recover(&engineer.job.spec)).unwrap();
+                matches!(found, Found::Dead(_))
+            });
+            engineer.claim_and_die(Trigger::Api);
+            engineer.wait_until(|| matches!(engineer.answer(Trigger::Takeover), Answer::Ran(_)));
+            assert_eq!(["schedule", "api"].map(|trigger| engineer.runs(trigger, "interrupted")), [1, 1]);
+            assert_eq!((engineer.runs("takeover", "completed"), engineer.count("rows_deleted_total", "")), (1, 0));
         });
-        assert_eq!(["schedule", "api"].map(|trigger| engineer.runs(trigger, "interrupted")), [1, 1]);
-        assert_eq!((engineer.runs("takeover", "completed"), engineer.count("rows_deleted_total", "")), (1, 0));
+    });
+}
+
+/// Without optimisation, closing a dead run takes more of it than the thread of a test has.
+fn with_the_stack_of_a_program(work: impl FnOnce() + Send) {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(8 << 20);
+        thread.spawn_scoped(scope, work).expect("a thread");
     });
 }
 
