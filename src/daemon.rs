@@ -15,7 +15,7 @@ use crate::schedule::timer::TimerError;
 use crate::sessions::{self, Sessions};
 use crate::status::Status;
 use crate::sweep::{Limits, Sweeper};
-use crate::telemetry;
+use crate::telemetry::{self, metrics::Metrics};
 use workers::Workers;
 
 /// The daemon cannot start, or go on.
@@ -44,7 +44,8 @@ pub async fn run(
         Some(settings) => Some(listen::Bound::new(settings.clone()).await?),
         None => None,
     };
-    let mut workers = Workers::new(&lifecycle, &clock).await?;
+    let metrics = Metrics::default();
+    let mut workers = Workers::new(&lifecycle, &clock, &metrics).await?;
     workers.follow(&config).await?;
     if config.jobs.iter().all(|job| !job.enabled || job.schedule.is_manual()) {
         warn!("no job has a schedule, so nothing will ever run by itself");
@@ -163,7 +164,7 @@ fn lost(before: &Config, new: &Config) -> Option<String> {
 /// # Panics
 /// Never: a job of a valid configuration names one of its databases.
 #[must_use]
-pub fn sweeper(config: &Config, job: &Job, clock: &Clock) -> Sweeper {
+pub fn sweeper(config: &Config, job: &Job, clock: &Clock, metrics: &Metrics) -> Sweeper {
     let database = &config.databases[&job.database];
     let replica = job.replica.as_ref().map(|name| &config.databases[name]);
     let limits = &job.spec.limits;
@@ -178,6 +179,7 @@ pub fn sweeper(config: &Config, job: &Job, clock: &Clock) -> Sweeper {
         grace: config.daemon.shutdown_timeout / 2,
         host: host(),
         clock: clock.clone(),
+        metrics: metrics.clone(),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::lifecycle::{Background, Lifecycle};
 use crate::report::rfc3339;
 use crate::schedule::timer::{Ticket, Timer, TimerError};
 use crate::status::{Desk, Roster};
+use crate::telemetry::metrics::Metrics;
 
 /// The workers, one for each enabled job.
 pub(super) struct Workers {
@@ -31,6 +32,7 @@ pub(super) struct Workers {
     stop: CancellationToken,
     tasks: TaskTracker,
     clock: Clock,
+    metrics: Metrics,
     host: String,
 }
 
@@ -42,7 +44,7 @@ struct Employed {
 }
 
 impl Workers {
-    pub(super) async fn new(lifecycle: &Lifecycle, clock: &Clock) -> Result<Self, TimerError> {
+    pub(super) async fn new(lifecycle: &Lifecycle, clock: &Clock, metrics: &Metrics) -> Result<Self, TimerError> {
         Ok(Self {
             timer: Timer::new(clock.clone()).await?,
             employed: BTreeMap::new(),
@@ -53,6 +55,7 @@ impl Workers {
             stop: lifecycle.stop.clone(),
             tasks: lifecycle.tasks.clone(),
             clock: clock.clone(),
+            metrics: metrics.clone(),
             host: host(),
         })
     }
@@ -109,11 +112,12 @@ impl Workers {
 
     fn assignment(&mut self, config: &Config, job: &Job) -> Assignment {
         let turn = self.turns.entry(job.database.clone()).or_insert_with(|| Arc::new(Semaphore::new(1)));
-        let sweeper = sweeper(config, job, &self.clock);
+        let sweeper = sweeper(config, job, &self.clock, &self.metrics);
         Assignment { job: Arc::new(job.clone()), sweeper, turn: Arc::clone(turn) }
     }
 
     async fn employ(&mut self, name: &str, assignment: Assignment) -> Result<(), TimerError> {
+        self.metrics.announce(name);
         let (assignment, assigned) = watch::channel(assignment);
         let stop = self.stop.child_token();
         let (worker, handle) = Worker::new(assigned.clone(), stop.clone(), self.tasks.clone());
@@ -128,6 +132,7 @@ impl Workers {
         info!(job = name, "the job is gone from the configuration; a batch that is under way is finished");
         worker.stop.cancel();
         self.roster.send_modify(|roster| drop(roster.desks.remove(name)));
+        self.metrics.forget(name);
         self.timer.remove(worker.ticket).await
     }
 

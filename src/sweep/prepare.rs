@@ -22,6 +22,9 @@ impl Sweeper {
         let (database, ledger) = self.prepare(spec).await?;
         let skipped = ledger.skip(&self.new_run(&database, spec, request), None).await;
         database.close().await;
+        if matches!(skipped, Ok(true)) {
+            self.metrics.job(&spec.job).skipped(request.trigger);
+        }
         Ok(skipped?)
     }
 
@@ -46,6 +49,9 @@ impl Sweeper {
         let target = database.qualify(&spec.layout.table).to_string();
         let found = ledger.recover(&target, &spec.job).await;
         database.close().await;
+        if let Ok(Found::Dead(report)) = &found {
+            self.found_dead(report);
+        }
         Ok(found?)
     }
 
@@ -115,13 +121,23 @@ impl Sweeper {
         };
         let new = self.new_run(&database, spec, request);
         let heeds_pause = request.heeds_pause();
-        match retry_claim(stop, || claim_unless_paused(&ledger, &new, heeds_pause)).await {
+        match retry_claim(stop, || self.claim_unless_paused(&ledger, &new, heeds_pause)).await {
             Ok(claim) => Ok((database, ledger, claim)),
             Err(error) => {
                 database.close().await;
                 Err(error.into())
             }
         }
+    }
+
+    /// An instant that comes while the job is paused is answered: when the pause ends, it is not caught up with.
+    async fn claim_unless_paused(&self, ledger: &Ledger, new: &NewRun, heeds_pause: bool) -> Result<Claim, DbError> {
+        let pause = if heeds_pause { ledger.paused(&new.target, &new.job).await? } else { None };
+        let Some(pause) = pause else { return ledger.claim(new).await };
+        if new.scheduled_for.is_some() && ledger.skip(new, Some(&format!("the job is {pause}"))).await? {
+            self.metrics.job(&new.job).skipped(new.trigger);
+        }
+        Ok(Claim::Paused(pause))
     }
 
     async fn prepare(&self, spec: &Spec) -> Result<(Database, Ledger), Error> {
@@ -179,14 +195,4 @@ impl Sweeper {
             host: self.host.clone(),
         }
     }
-}
-
-/// An instant that comes while the job is paused is answered: when the pause ends, it is not caught up with.
-async fn claim_unless_paused(ledger: &Ledger, new: &NewRun, heeds_pause: bool) -> Result<Claim, DbError> {
-    let pause = if heeds_pause { ledger.paused(&new.target, &new.job).await? } else { None };
-    let Some(pause) = pause else { return ledger.claim(new).await };
-    if new.scheduled_for.is_some() {
-        ledger.skip(new, Some(&format!("the job is {pause}"))).await?;
-    }
-    Ok(Claim::Paused(pause))
 }
