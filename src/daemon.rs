@@ -52,7 +52,7 @@ pub async fn run(
     }
     let bad_edit = watch::Sender::default();
     let status = Status { roster: workers.roster(), bad_edit: bad_edit.subscribe(), clock: clock.clone() };
-    let server = bound.map(|bound| serve(bound, status, &lifecycle));
+    let server = bound.map(|bound| serve(bound, status, metrics, &lifecycle));
     info!(jobs = config.jobs.len(), "sweepd {} is ready", env!("CARGO_PKG_VERSION"));
     let mut changes = follow_file(&source, &lifecycle);
     let broken = loop {
@@ -86,10 +86,10 @@ pub async fn run(
     broken.map_or(Ok(drained), |error| Err(error.into()))
 }
 
-fn serve(bound: listen::Bound, status: Status, lifecycle: &Lifecycle) -> listen::Server {
+fn serve(bound: listen::Bound, status: Status, metrics: Metrics, lifecycle: &Lifecycle) -> listen::Server {
     // Counted in time for the first who asks.
     status.all().iter().for_each(|desk| drop(desk.known_statistics()));
-    let state = http::State::new(bound.settings(), status);
+    let state = http::State::new(bound.settings(), status, metrics);
     bound.serve(http::router(state), &lifecycle.stop, &lifecycle.tasks)
 }
 

@@ -20,6 +20,7 @@
 //! | `/api/jobs`, `/api/runs` | `jobs`, `runs` |
 //! | `/api/sessions`, `/api/users` | `sessions`, `users` |
 //! | `/healthz`, `/readyz` | `health` |
+//! | `/metrics` | `metrics` |
 //! | `/api/openapi.json` | `openapi` |
 
 mod answer;
@@ -32,6 +33,7 @@ pub mod failure;
 mod health;
 mod jobs;
 pub mod listen;
+mod metrics;
 mod openapi;
 mod query;
 mod runs;
@@ -43,6 +45,7 @@ mod wire;
 use std::path::PathBuf;
 
 use axum::extract::FromRef;
+use axum::middleware::from_fn_with_state;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -51,6 +54,7 @@ use self::auth::{Gate, Secrets};
 use self::listen::Endpoint;
 use self::tls::Tls;
 use crate::status::Status;
+use crate::telemetry::metrics::Metrics;
 
 /// How to serve, and whom.
 #[derive(Debug, Clone)]
@@ -85,13 +89,15 @@ pub struct State {
     pub settings: watch::Receiver<Settings>,
     /// What is known of the jobs, and where they are asked for runs.
     pub status: Status,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 impl State {
     /// The state of a server with these settings.
     #[must_use]
-    pub fn new(settings: watch::Receiver<Settings>, status: Status) -> Self {
-        Self { gate: Gate::new(settings.clone(), status.clock.clone()), settings, status }
+    pub fn new(settings: watch::Receiver<Settings>, status: Status, metrics: Metrics) -> Self {
+        Self { gate: Gate::new(settings.clone(), status.clock.clone()), settings, status, metrics }
     }
 }
 
@@ -106,6 +112,7 @@ pub fn router(state: State) -> axum::Router {
     let calls = OpenApiRouter::with_openapi(openapi::frame())
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
+        .routes(routes!(metrics::show))
         .routes(routes!(cron::run, cron::count))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::show))
@@ -119,5 +126,6 @@ pub fn router(state: State) -> axum::Router {
         .routes(routes!(sessions::touch))
         .routes(routes!(users::update));
     let (router, description) = calls.split_for_parts();
-    router.merge(openapi::router(&description)).with_state(state)
+    let counted = from_fn_with_state(state.metrics.clone(), metrics::count);
+    router.merge(openapi::router(&description)).layer(counted).with_state(state)
 }

@@ -1,6 +1,7 @@
 //! What is known of every job while the daemon runs, and where they are asked for runs: what HTTP and metrics show.
 
 mod desk;
+mod gauges;
 mod health;
 mod latest;
 mod runs;
@@ -69,9 +70,12 @@ impl Status {
     pub fn sessions(&self, job: Option<&str>) -> Result<Sessions, String> {
         let roster = self.roster.borrow();
         let job = job.map_or_else(|| roster.sessions_job.as_deref(), Ok)?;
-        roster.sessions.get(job).cloned().ok_or_else(|| match roster.desks.contains_key(job) {
-            true => format!("{job} has no column for the token; set `token` in the job"),
-            false => format!("there is no enabled job {job:?}"),
+        roster.sessions.get(job).cloned().ok_or_else(|| {
+            if roster.desks.contains_key(job) {
+                format!("{job} has no column for the token; set `token` in the job")
+            } else {
+                format!("there is no enabled job {job:?}")
+            }
         })
     }
 

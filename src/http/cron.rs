@@ -174,13 +174,13 @@ pub(super) async fn count(
         found.push(counted.value);
     }
     let sum = |figure: fn(&Stats) -> u64| found.iter().map(figure).sum();
-    let stats = Sum {
+    let sums = Sum {
         total: sum(|stats| stats.total),
         active: sum(|stats| stats.active),
         expired: sum(|stats| stats.expired),
         timestamp: found.iter().map(|stats| stats.timestamp).min().unwrap_or_else(|| state.status.now()),
     };
-    let counted = Counted { success: true, stats, jobs: several(found) };
+    let counted = Counted { success: true, stats: sums, jobs: several(found) };
     Ok(([(AGE, age.as_secs().to_string())], Json(counted)).into_response())
 }
 
@@ -298,9 +298,10 @@ fn sum_up(answers: Vec<(String, Answer)>, now: DateTime<Utc>) -> Result<CleanUp,
             None => failure,
         });
     }
-    let message = match all_of_it {
-        true => format!("Successfully deleted {deleted_count} expired session(s)"),
-        false => format!("Deleted {deleted_count} expired session(s); the rest is left for the next run"),
+    let message = if all_of_it {
+        format!("Successfully deleted {deleted_count} expired session(s)")
+    } else {
+        format!("Deleted {deleted_count} expired session(s); the rest is left for the next run")
     };
     let partial = (!all_of_it).then_some(true);
     Ok(CleanUp { success: true, deleted_count, message, timestamp: now, dry_run: None, expired: None, partial, jobs })

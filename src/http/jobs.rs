@@ -102,8 +102,9 @@ pub(super) struct Begun {
 
 /// Whether a job is paused.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Paused {
+pub(super) struct PauseChange {
     success: bool,
+    /// Whether it is paused now.
     paused: bool,
     /// Whether it was otherwise before.
     changed: bool,
@@ -190,14 +191,14 @@ pub(super) enum RunOrDryRun {
     #[expect(dead_code, reason = "only its description is used")]
     Run(Box<Run>),
     #[expect(dead_code, reason = "only its description is used")]
-    DryRun(DryRun),
+    DryRun(Box<DryRun>),
 }
 
 /// Pauses a job, in all processes: its instants are skipped, and a run of it waits.
 #[utoipa::path(post, path = "/api/jobs/{name}/pause", tag = "jobs", security(("secret" = [])),
     params(("name" = String, Path, description = "The job")),
     responses(
-        (status = 200, body = Paused),
+        (status = 200, body = PauseChange),
         Changing,
     )
 )]
@@ -205,7 +206,7 @@ pub(super) async fn pause(
     _: Operator,
     Of(state): Of<State>,
     Path(name): Path<String>,
-) -> Result<Json<Paused>, Failure> {
+) -> Result<Json<PauseChange>, Failure> {
     set_paused(&state.status, &name, true).await
 }
 
@@ -213,7 +214,7 @@ pub(super) async fn pause(
 #[utoipa::path(post, path = "/api/jobs/{name}/resume", tag = "jobs", security(("secret" = [])),
     params(("name" = String, Path, description = "The job")),
     responses(
-        (status = 200, body = Paused),
+        (status = 200, body = PauseChange),
         Changing,
     )
 )]
@@ -221,13 +222,13 @@ pub(super) async fn resume(
     _: Operator,
     Of(state): Of<State>,
     Path(name): Path<String>,
-) -> Result<Json<Paused>, Failure> {
+) -> Result<Json<PauseChange>, Failure> {
     set_paused(&state.status, &name, false).await
 }
 
-async fn set_paused(status: &Status, name: &str, paused: bool) -> Result<Json<Paused>, Failure> {
+async fn set_paused(status: &Status, name: &str, paused: bool) -> Result<Json<PauseChange>, Failure> {
     let changed = find(status, name)?.set_paused(paused).await.map_err(|error| failed(name, &error))?;
-    Ok(Json(Paused { success: true, paused, changed }))
+    Ok(Json(PauseChange { success: true, paused, changed }))
 }
 
 /// The desk of a job.

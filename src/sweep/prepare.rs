@@ -74,9 +74,10 @@ impl Sweeper {
     pub async fn set_paused(&self, spec: &Spec, paused: bool) -> Result<bool, Error> {
         let (database, ledger) = self.prepare(spec).await?;
         let target = database.qualify(&spec.layout.table).to_string();
-        let changed = match paused {
-            true => ledger.pause(&target, &spec.job, &self.host).await,
-            false => ledger.resume(&target, &spec.job).await,
+        let changed = if paused {
+            ledger.pause(&target, &spec.job, &self.host).await
+        } else {
+            ledger.resume(&target, &spec.job).await
         };
         database.close().await;
         Ok(changed?)
