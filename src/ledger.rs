@@ -38,11 +38,8 @@ pub struct Ledger {
 /// What came of a claim.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Claim {
-    /// The run is ours; dead runs that stood in its way were closed.
-    Won {
-        /// The reports of those.
-        interrupted: Vec<Report>,
-    },
+    /// The run is ours.
+    Won,
     /// Another run of the job is active.
     Active(RunId),
     /// Another process answered this scheduled instant.
@@ -111,22 +108,22 @@ impl Ledger {
     }
 
     /// Claims a run: at most one is active per job and table, and one answers a scheduled instant. Claiming again
-    /// with the same id is harmless.
+    /// with the same id is harmless. Dead runs that stand in its way are closed, and `found_dead` is told of each, whatever
+    /// comes of the claim.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn claim(&self, run: &NewRun) -> Result<Claim, DbError> {
-        let mut interrupted = Vec::new();
+    pub async fn claim(&self, run: &NewRun, found_dead: impl Fn(&Report)) -> Result<Claim, DbError> {
         for _ in 0..CLAIM_TRIES {
             if self.database.write(ledger_sql::claim(self.database.engine(), run)).await? == 1 {
-                return Ok(Claim::Won { interrupted });
+                return Ok(Claim::Won);
             }
             if let Some(other) = self.answered(run).await? {
-                return Ok(if other == run.id { Claim::Won { interrupted } } else { Claim::Answered(other) });
+                return Ok(if other == run.id { Claim::Won } else { Claim::Answered(other) });
             }
             match self.running(&run.target, &run.job).await? {
-                Some((other, _)) if other == run.id => return Ok(Claim::Won { interrupted }),
-                Some((other, true)) => interrupted.extend(self.interrupt(other).await?),
+                Some((other, _)) if other == run.id => return Ok(Claim::Won),
+                Some((other, true)) => self.interrupt(other).await?.iter().for_each(&found_dead),
                 Some((other, false)) => return Ok(Claim::Active(other)),
                 // The answer to its INSERT was lost, and it was closed as dead before it knew of itself.
                 None if self.is_there(run.id).await? => return Ok(Claim::Answered(run.id)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Query, State as Of};
 use axum::http::header::{AGE, USER_AGENT};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
@@ -36,9 +36,24 @@ pub(super) struct Parameters {
     /// `0`: answers at once with the ids of the runs.
     #[param(inline)]
     wait: Option<Flag>,
-    /// Of GET: counts now, instead of answering what was counted last.
+}
+
+/// For Vercel's cron, GET takes what POST takes; for all others that changes nothing.
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ParametersOfGet {
+    /// The job; all that are not `manual` without it.
+    job: Option<String>,
+    /// Counts now, instead of answering what was counted last.
     #[param(inline)]
     exact: Option<Flag>,
+    /// For Vercel's cron: only counts what would be deleted.
+    #[param(inline)]
+    dry_run: Option<Flag>,
+    /// For Vercel's cron: `0` answers at once with the ids of the runs.
+    #[param(inline)]
+    wait: Option<Flag>,
 }
 
 /// What a clean-up did.
@@ -148,25 +163,36 @@ pub(super) async fn run(
 
 /// Counts the rows; the figures may be some time old, which the header `Age` says in seconds. For Vercel's cron, where that
 /// is configured, it runs the clean-up.
-#[utoipa::path(get, path = "/api/cron/cleanup-sessions", tag = "cron", security(("secret" = [])), params(Parameters),
+#[utoipa::path(get, path = "/api/cron/cleanup-sessions", tag = "cron", security(("secret" = [])),
+    params(ParametersOfGet),
     responses(
         (status = 200, description = "Counted", body = Counted, headers(("Age" = u64, description = "Seconds"))),
+        (status = 202, description = "For Vercel's cron: begun, with `wait=0`", body = Begun),
+        (status = 403, description = "For Vercel's cron: this secret only reads", body = FailureBody),
+        (status = 409, description = "For Vercel's cron: a run is active, or the job is paused", body = FailureBody),
         Reading,
     )
 )]
 pub(super) async fn count(
     reader: Reader,
     Of(state): Of<State>,
-    Query(parameters): Query<Parameters>,
+    Query(parameters): Query<ParametersOfGet>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-    if state.settings.borrow().vercel_cron && agent.is_some_and(|agent| agent.starts_with(VERCEL)) {
+    let is_vercel = method == Method::GET && agent.is_some_and(|agent| agent.starts_with(VERCEL));
+    if state.settings.borrow().vercel_cron && is_vercel {
         reader.operator()?;
-        return clean_up(&state.status, &parameters).await;
+        let ParametersOfGet { job, dry_run, wait, .. } = parameters;
+        return clean_up(&state.status, &Parameters { job, dry_run, wait }).await;
     }
+    statistics(&state.status, &parameters).await
+}
+
+async fn statistics(status: &Status, parameters: &ParametersOfGet) -> Result<Response, Failure> {
     let exact = parameters.exact == Some(Flag(true));
-    let desks = chosen(&state.status, parameters.job.as_deref())?;
+    let desks = chosen(status, parameters.job.as_deref())?;
     let (mut found, mut age) = (Vec::new(), std::time::Duration::ZERO);
     for (desk, counted) in desks.iter().zip(join_all(desks.iter().map(|desk| desk.statistics(exact))).await) {
         let counted = counted.ok_or_else(stopping)?.map_err(|error| failed(&desk.job().spec.job, &error))?;
@@ -178,7 +204,7 @@ pub(super) async fn count(
         total: sum(|stats| stats.total),
         active: sum(|stats| stats.active),
         expired: sum(|stats| stats.expired),
-        timestamp: found.iter().map(|stats| stats.timestamp).min().unwrap_or_else(|| state.status.now()),
+        timestamp: found.iter().map(|stats| stats.timestamp).min().unwrap_or_else(|| status.now()),
     };
     let counted = Counted { success: true, stats: sums, jobs: several(found) };
     Ok(([(AGE, age.as_secs().to_string())], Json(counted)).into_response())
@@ -224,7 +250,7 @@ pub(super) async fn begun(status: &Status, desk: &Desk) -> Result<RunId, Failure
     tokio::select! {
         biased;
         answer = answer => not_run(&job, &answer.map_err(|_| stopping())?).map_or(Ok(id), Err),
-        begun = desk.is_begun(id) => if begun { Ok(id) } else { Err(stopping()) },
+        () = desk.begun(id) => Ok(id),
     }
 }
 
@@ -330,8 +356,8 @@ impl JobDone {
     fn new(job: String, answer: &Answer) -> Self {
         let report = answer.report();
         let (run_id, error) = match answer {
-            Answer::Active(run) | Answer::Answered(run) => (Some(*run), Some("a run is active".to_owned())),
-            Answer::Paused(pause) => (None, Some(pause.to_string())),
+            Answer::Active(run) | Answer::Answered(run) => (Some(*run), answer.why_not_run()),
+            Answer::Paused(_) => (None, answer.why_not_run()),
             Answer::Ran(report) | Answer::Unfinished(report) | Answer::Unclaimed(report) => {
                 (Some(report.run_id), report.error.clone())
             }

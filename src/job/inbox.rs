@@ -6,8 +6,9 @@ use tracing::warn;
 use crate::report::Report;
 use crate::sweep::{Answer, Progress, Request};
 
-/// How many requests may wait. A job that is busy for longer than this many of its instants skips the rest unrecorded.
-const CAPACITY: usize = 64;
+/// How many requests may wait: more than there are connections by default. They do so only for moments, and while a
+/// database is away.
+const CAPACITY: usize = 1024;
 
 /// Sends requests to a job.
 #[derive(Debug, Clone)]
@@ -66,6 +67,8 @@ pub struct Activity {
     pub active: Option<Active>,
     /// The last run of this process.
     pub last: Option<Report>,
+    /// The last request that was not run, and why. Who was told that its run waits looks for it here.
+    pub not_run: Option<(Request, Answer)>,
 }
 
 /// A run that is under way, or waits for its turn.

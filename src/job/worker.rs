@@ -14,7 +14,7 @@ use super::inbox::{Active, Activity, Handle, Order};
 use crate::clock::Stopwatch;
 use crate::ledger::Found;
 use crate::report::{Outcome, RunId, Trigger, rfc3339};
-use crate::sweep::{Answer, Error, Progress, Request, Spec, Sweeper};
+use crate::sweep::{Answer, Error, Phase, Progress, Request, Spec, Sweeper};
 
 /// An instant that passed this short a time ago may be about to be answered by somebody else.
 const GRACE: Duration = Duration::from_secs(5);
@@ -215,7 +215,11 @@ impl Worker {
         };
         self.activity.send_modify(|activity| {
             activity.active = None;
-            activity.last = answer.as_ref().and_then(Answer::report).cloned().or(activity.last.take());
+            match answer.as_ref().map(|answer| (answer, answer.report())) {
+                Some((_, Some(report))) => activity.last = Some(report.clone()),
+                Some((answer, None)) => activity.not_run = Some((request, answer.clone())),
+                None => {}
+            }
         });
         if let (Some(reply), Some(answer)) = (reply, &answer) {
             // Who asked may have gone.
@@ -295,11 +299,15 @@ async fn run(
     progress: &watch::Sender<Progress>,
 ) -> Option<Answer> {
     let Assignment { job, sweeper, turn } = assignment;
+    let phase = |phase| progress.send_modify(|progress| progress.phase = phase);
     let _turn = tokio::select! {
         biased;
         () = stop.cancelled() => return None,
         turn = turn.acquire() => turn.ok()?,
+        // Not at once.
+        () = async { phase(Phase::Waiting); std::future::pending().await } => return None,
     };
+    phase(Phase::Claiming);
     Some(sweeper.run(&job.spec, request, stop, progress).await)
 }
 

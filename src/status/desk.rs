@@ -8,12 +8,12 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::latest::{Found, Latest};
 use crate::clock::Clock;
-use crate::job::{Activity, Assignment, Handle, Job, Refused};
+use crate::job::{Active, Activity, Assignment, Handle, Job, Refused};
 use crate::ledger::Standing;
 use crate::lifecycle::Background;
 use crate::report::{RunId, Trigger};
 use crate::sweep::stats::{DryRun, Stats};
-use crate::sweep::{Answer, Error, Request, plan};
+use crate::sweep::{Answer, Error, Phase, Request, plan};
 
 /// Statistics older than this are counted anew when somebody asks, if that does not take too long.
 const STALE: Duration = Duration::from_mins(1);
@@ -65,10 +65,18 @@ impl Desk {
         self.handle.activity.borrow().clone()
     }
 
-    /// Waits until the run is under way; false when it is none of this job's any more.
-    pub async fn is_begun(&self, run: RunId) -> bool {
-        let begun = |activity: &Activity| activity.active.as_ref().is_some_and(|active| active.request.id == run);
-        self.handle.activity.clone().wait_for(begun).await.is_ok()
+    /// Waits until the run is under way, or until all that it waits for is its turn. When it does not come to that, who
+    /// asked for the run gets an answer, and this waits for ever.
+    pub async fn begun(&self, run: RunId) {
+        let is_it = |activity: &Activity| activity.active.as_ref().is_some_and(|active| active.request.id == run);
+        let mut activity = self.handle.activity.clone();
+        let active = activity.wait_for(is_it).await.ok().and_then(|activity| activity.active.clone());
+        if let Some(Active { mut progress, .. }) = active
+            && progress.wait_for(|progress| progress.phase != Phase::Claiming).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
     }
 
     /// Asks for a run; the answer comes when it has ended.

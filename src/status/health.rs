@@ -76,12 +76,14 @@ pub fn judge(job: &Job, standing: &Standing, delay: TimeDelta, now: DateTime<Utc
     Some(Problem::Failed { job: name(), outcome, error: last.error.clone() })
 }
 
-/// The newest instant that should have been answered, when nobody did. A pause answers by skipping.
+/// The newest instant that should have been answered, when nobody did, and no run has done its work since, whatever it
+/// was asked for with. A pause answers by skipping.
 #[must_use]
 pub fn overdue(job: &Job, standing: &Standing, delay: TimeDelta, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let armed = standing.armed?;
     let due = now - GRACE - delay;
     let at = job.schedule.last_at_or_before(due, armed.since)?;
     let answered = armed.answered.is_some_and(|answered| answered >= at);
-    (at > armed.since && !answered).then_some(at)
+    let swept = standing.last_success.is_some_and(|success| success >= at);
+    (at > armed.since && !answered && !swept).then_some(at)
 }

@@ -38,6 +38,8 @@ pub struct Latest<T, E>(Arc<Mutex<State<T, E>>>);
 struct State<T, E> {
     value: Option<Found<T>>,
     failure: Option<Found<E>>,
+    /// How often all was forgotten: what was begun before that is no news any more.
+    forgotten: u64,
     /// Somebody is about to find out.
     under_way: Option<watch::Receiver<Option<Outcome<T, E>>>>,
 }
@@ -46,7 +48,7 @@ type Outcome<T, E> = Result<Found<T>, Found<E>>;
 
 impl<T, E> Default for Latest<T, E> {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(State { value: None, failure: None, under_way: None })))
+        Self(Arc::new(Mutex::new(State { value: None, failure: None, forgotten: 0, under_way: None })))
     }
 }
 
@@ -116,6 +118,7 @@ where
     pub fn forget(&self) {
         let mut state = self.lock();
         (state.value, state.failure, state.under_way) = (None, None, None);
+        state.forgotten += 1;
     }
 
     fn look_again<W>(&self, is_stale: impl FnOnce(&Found<T>) -> bool, background: &Background, work: impl FnOnce() -> W)
@@ -147,32 +150,31 @@ where
         }
         let (sender, receiver) = watch::channel(None);
         state.under_way = Some(receiver.clone());
-        let (work, latest) = (work(), Self(Arc::clone(&self.0)));
+        let (work, latest, forgotten) = (work(), Self(Arc::clone(&self.0)), state.forgotten);
         background.spawn(async move {
             let asked = Stopwatch::start();
             let found = work.await;
-            let outcome = latest.keep(found, asked);
+            let outcome = latest.keep(found, asked, forgotten);
             sender.send_replace(Some(outcome));
         });
         receiver
     }
 
-    fn keep(&self, found: Result<T, E>, asked: Stopwatch) -> Outcome<T, E> {
+    fn keep(&self, found: Result<T, E>, asked: Stopwatch, forgotten: u64) -> Outcome<T, E> {
         let took = asked.elapsed();
+        let outcome = match found {
+            Ok(value) => Ok(Found { value, asked, took }),
+            Err(failure) => Err(Found { value: failure, asked, took }),
+        };
         let mut state = self.lock();
-        state.under_way = None;
-        match found {
-            Ok(value) => {
-                let value = Found { value, asked, took };
-                (state.value, state.failure) = (Some(value.clone()), None);
-                Ok(value)
-            }
-            Err(failure) => {
-                let failure = Found { value: failure, asked, took };
-                state.failure = Some(failure.clone());
-                Err(failure)
+        if state.forgotten == forgotten {
+            state.under_way = None;
+            match &outcome {
+                Ok(value) => (state.value, state.failure) = (Some(value.clone()), None),
+                Err(failure) => state.failure = Some(failure.clone()),
             }
         }
+        outcome
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T, E>> {

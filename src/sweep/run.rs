@@ -12,7 +12,7 @@ use super::log::log;
 use super::plan::Plan;
 use super::probe::Probes;
 use super::retry::{retry, retry_plan};
-use super::{Answer, Error, Progress, Request, Spec, Sweeper, batches, guard};
+use super::{Answer, Error, Phase, Progress, Request, Spec, Sweeper, batches, guard};
 use crate::clock::{Clock, Stopwatch};
 use crate::db::ledger_sql::Ending;
 use crate::db::{Database, DbError, Trouble};
@@ -106,15 +106,13 @@ impl Sweeper {
     }
 
     async fn sweep_claimed(&self, run: &Run<'_>, claim: Claim, begun: &Report) -> Answer {
-        let interrupted = match claim {
-            Claim::Won { interrupted } => interrupted,
+        match claim {
+            Claim::Won => {}
             Claim::Active(other) => return Answer::Active(other),
             Claim::Answered(other) => return Answer::Answered(other),
             Claim::Paused(pause) => return Answer::Paused(pause),
-        };
-        for report in &interrupted {
-            self.found_dead(report);
         }
+        run.progress.send_modify(|progress| progress.phase = Phase::Running);
         info!(job = %run.spec.job, runId = %run.id, trigger = %begun.trigger, "run started");
         let ended = Ended::from(tokio::select! {
             ended = self.sweep(run) => ended,

@@ -82,6 +82,23 @@ async fn what_is_stale_is_answered_at_once_and_found_out_meanwhile_but_not_all_t
 }
 
 #[tokio::test]
+async fn what_was_begun_before_all_was_forgotten_is_no_news() {
+    let counter = Counter::new();
+    let before = async { counter.within(Duration::ZERO).await };
+    let meanwhile = async {
+        while counter.begun.load(SeqCst) < 1 {
+            tokio::task::yield_now().await;
+        }
+        counter.latest.forget();
+        counter.let_go_on(1).await;
+    };
+    let (before, ()) = tokio::join!(before, meanwhile);
+    assert_eq!(before, Ok(1), "who asked before is answered");
+    let (after, ()) = tokio::join!(counter.within(Duration::from_mins(1)), counter.let_go_on(2));
+    assert_eq!(after, Err("the second time".to_owned()), "it is found out anew");
+}
+
+#[tokio::test]
 async fn it_goes_on_when_nobody_waits_any_more_and_is_given_up_at_a_stop() {
     let counter = Counter::new();
     let gave_up = tokio::time::timeout(Duration::from_millis(20), counter.within(Duration::ZERO)).await;
