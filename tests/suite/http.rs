@@ -1,11 +1,16 @@
 //! The HTTP server: whom it lets in, what it stands, and how it starts and ends.
 
+pub mod called;
 mod calls;
 pub mod client;
+mod cron;
 mod daemon;
+mod health;
+mod jobs;
 mod limits;
 mod secrets;
 mod stand;
+mod statistics;
 mod stops;
 mod tls;
 mod unix;
