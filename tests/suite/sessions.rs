@@ -91,6 +91,7 @@ impl App {
             _ => format!("'{}'", expires.format("%Y-%m-%d %H:%M:%S%.3f")),
         };
         let token = token.replace('\'', "''");
+        let token = if self.engine == Engine::MySql { token.replace('\\', "\\\\") } else { token };
         let sql = format!("INSERT INTO {} VALUES ('{token}', '{user}', {expires})", self.name("Session"));
         self.database().execute(&sql);
     }

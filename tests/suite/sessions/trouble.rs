@@ -1,1 +1,133 @@
+//! Servers that are away, sweeps at the same time, and many calls at once.
 
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::future::join_all;
+use sweepd::clock::{Clock, Stopwatch};
+use sweepd::db::Trouble;
+use sweepd::sessions::{Error, Sessions};
+
+use super::{App, block_on, minutes, on_every_engine, open};
+use crate::servers::Engine;
+use crate::stage::{LIMIT, on_a_private_server};
+
+#[test]
+fn a_server_that_was_restarted_between_two_calls_is_found_again() {
+    for engine in Engine::SERVERS {
+        on_a_private_server(engine, |server, stage| {
+            stage.fill(0, 3);
+            let sessions = open(stage.database(), "", &Clock::system());
+            block_on(async {
+                assert!(sessions.touch_session("live-0").await.unwrap());
+                server.kill();
+                server.restart();
+                assert!(sessions.touch_session("live-0").await.unwrap(), "{engine:?}");
+                server.stop();
+                server.restart();
+                // A change too, once.
+                assert!(sessions.revoke_session("live-0").await.unwrap(), "{engine:?}");
+                assert_eq!(sessions.user_sessions("ada").await.unwrap().len(), 2);
+            });
+            assert_eq!(stage.audit().len(), 1);
+        });
+    }
+}
+
+/// Each alone waits for a second or so until it is sure that the server is away.
+#[test]
+fn a_thousand_calls_share_one_attempt_to_connect() {
+    for engine in Engine::SERVERS {
+        on_a_private_server(engine, |server, stage| {
+            stage.fill(0, 3);
+            let text = "[database]\nconnect_timeout = \"3s\"";
+            let (used, fresh) =
+                (open(stage.database(), text, &Clock::system()), open(stage.database(), text, &Clock::system()));
+            block_on(async {
+                assert!(used.touch_session("live-1").await.unwrap());
+                server.kill();
+                let watch = Stopwatch::start();
+                for sessions in [&used, &fresh] {
+                    for answer in join_all((0..1000).map(|_| sessions.touch_session("live-1"))).await {
+                        let away = |error: &Error| matches!(error, Error::Database(error) if matches!(error.trouble, Trouble::Connection | Trouble::Crowded));
+                        assert!(answer.as_ref().is_err_and(away), "{engine:?} {answer:?}");
+                    }
+                }
+                assert!(watch.elapsed() < Duration::from_secs(20), "{engine:?}: {:?}", watch.elapsed());
+                server.restart();
+                for sessions in [&used, &fresh] {
+                    assert!(sessions.touch_session("live-1").await.unwrap(), "{engine:?}");
+                }
+            });
+        });
+    }
+}
+
+#[test]
+fn many_touches_of_one_session_at_once_find_it_alive() {
+    on_every_engine(async |app| {
+        let sessions = app.sessions();
+        for round in 0..5 {
+            let token = format!("t{round}");
+            app.add(&token, "ada", minutes(1));
+            let answers = join_all((0..40).map(|_| sessions.touch_session(&token))).await;
+            assert!(answers.into_iter().all(|alive| alive.unwrap()), "{:?}", app.engine);
+        }
+        assert_eq!(sessions.user_sessions("ada").await.unwrap().len(), 5);
+    });
+}
+
+/// What a touch says holds: alive, then no sweep takes it for half an hour; dead, then nobody brings it back.
+#[test]
+fn touches_and_sweeps_never_contradict_each_other() {
+    for engine in Engine::all() {
+        let Some(stage) = crate::stage::Stage::fresh(engine) else { continue };
+        let app = App { stage, engine };
+        let start = Clock::system().now();
+        // They expire one after the other, while both are at work.
+        let count = 300_i32;
+        for number in 0..count {
+            app.add(
+                &format!("t{number}"),
+                "ada",
+                start + TimeDelta::milliseconds(500) + TimeDelta::milliseconds(10) * number,
+            );
+        }
+        let answers = thread::scope(|scope| {
+            let touches = scope.spawn(|| touch_all(&app, count));
+            while !touches.is_finished() {
+                let mut clean = app.stage.clean("nice = 0", "");
+                assert!(matches!(clean.exit_code(LIMIT), 0 | 3), "{engine:?} {}", clean.output());
+            }
+            touches.join().unwrap()
+        });
+        assert_eq!(app.stage.clean("", "").exit_code(LIMIT), 0);
+        let left = app.tokens();
+        let alive: Vec<_> = answers.iter().filter(|(_, alive)| *alive).map(|(token, _)| token.clone()).collect();
+        assert!(!alive.is_empty() && alive.len() < answers.len(), "{engine:?}: {} of {count}", alive.len());
+        let mut sorted = alive;
+        sorted.sort();
+        assert_eq!(left, sorted, "{engine:?}");
+    }
+}
+
+/// Touches each session at about the moment at which it expires, some earlier and some later.
+fn touch_all(app: &App, count: i32) -> Vec<(String, bool)> {
+    let sessions = Arc::new(open(app.database(), "", &Clock::system()));
+    block_on(async {
+        // The first call looks at the database.
+        sessions.touch_session("nobody").await.unwrap();
+        let one = |number: i32| touch_late(&sessions, number);
+        join_all((0..count).map(one)).await
+    })
+}
+
+async fn touch_late(sessions: &Sessions, number: i32) -> (String, bool) {
+    let token = format!("t{number}");
+    let spread = u64::from(number.unsigned_abs()) * 10 + u64::from(number.unsigned_abs() * 7919 % 400);
+    tokio::time::sleep(Duration::from_millis(spread)).await;
+    let alive = sessions.touch_session(&token).await.unwrap();
+    (token, alive)
+}
