@@ -86,14 +86,24 @@ impl App {
 
     /// Adds a session that ends at `expires`.
     fn add(&self, token: &str, user: &str, expires: DateTime<Utc>) {
+        let sql = format!("INSERT INTO {} VALUES {}", self.name("Session"), self.row(token, user, expires));
+        self.database().execute(&sql);
+    }
+
+    /// Adds several of Ada's.
+    fn add_all(&self, sessions: &[(String, DateTime<Utc>)]) {
+        let rows: Vec<_> = sessions.iter().map(|(token, expires)| self.row(token, "ada", *expires)).collect();
+        self.database().execute(&format!("INSERT INTO {} VALUES {}", self.name("Session"), rows.join(", ")));
+    }
+
+    fn row(&self, token: &str, user: &str, expires: DateTime<Utc>) -> String {
         let expires = match self.engine {
             Engine::Sqlite => expires.timestamp_millis().to_string(),
             _ => format!("'{}'", expires.format("%Y-%m-%d %H:%M:%S%.3f")),
         };
         let token = token.replace('\'', "''");
         let token = if self.engine == Engine::MySql { token.replace('\\', "\\\\") } else { token };
-        let sql = format!("INSERT INTO {} VALUES ('{token}', '{user}', {expires})", self.name("Session"));
-        self.database().execute(&sql);
+        format!("('{token}', '{user}', {expires})")
     }
 
     fn tokens(&self) -> Vec<String> {

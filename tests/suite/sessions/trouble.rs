@@ -1,14 +1,13 @@
 //! Servers that are away, sweeps at the same time, and many calls at once.
 
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use sweepd::clock::{Clock, Stopwatch};
 use sweepd::db::Trouble;
-use sweepd::sessions::{Error, Sessions};
+use sweepd::sessions::Error;
 
 use super::{App, block_on, minutes, on_every_engine, open};
 use crate::servers::Engine;
@@ -85,18 +84,11 @@ fn touches_and_sweeps_never_contradict_each_other() {
     for engine in Engine::all() {
         let Some(stage) = crate::stage::Stage::fresh(engine) else { continue };
         let app = App { stage, engine };
-        let start = Clock::system().now();
         // They expire one after the other, while both are at work.
-        let count = 300_i32;
-        for number in 0..count {
-            app.add(
-                &format!("t{number}"),
-                "ada",
-                start + TimeDelta::milliseconds(500) + TimeDelta::milliseconds(10) * number,
-            );
-        }
+        let ends: Vec<_> = (1..=300).map(|n| Clock::system().now() + TimeDelta::milliseconds(1000 + 10 * n)).collect();
+        app.add_all(&ends.iter().enumerate().map(|(number, end)| (format!("t{number}"), *end)).collect::<Vec<_>>());
         let answers = thread::scope(|scope| {
-            let touches = scope.spawn(|| touch_all(&app, count));
+            let touches = scope.spawn(|| touch_all(&app, &ends));
             while !touches.is_finished() {
                 let mut clean = app.stage.clean("nice = 0", "");
                 assert!(matches!(clean.exit_code(LIMIT), 0 | 3), "{engine:?} {}", clean.output());
@@ -106,7 +98,7 @@ fn touches_and_sweeps_never_contradict_each_other() {
         assert_eq!(app.stage.clean("", "").exit_code(LIMIT), 0);
         let left = app.tokens();
         let alive: Vec<_> = answers.iter().filter(|(_, alive)| *alive).map(|(token, _)| token.clone()).collect();
-        assert!(!alive.is_empty() && alive.len() < answers.len(), "{engine:?}: {} of {count}", alive.len());
+        assert!(!alive.is_empty() && alive.len() < answers.len(), "{engine:?}: {} of {}", alive.len(), ends.len());
         let mut sorted = alive;
         sorted.sort();
         assert_eq!(left, sorted, "{engine:?}");
@@ -114,20 +106,17 @@ fn touches_and_sweeps_never_contradict_each_other() {
 }
 
 /// Touches each session at about the moment at which it expires, some earlier and some later.
-fn touch_all(app: &App, count: i32) -> Vec<(String, bool)> {
-    let sessions = Arc::new(open(app.database(), "", &Clock::system()));
+fn touch_all(app: &App, ends: &[DateTime<Utc>]) -> Vec<(String, bool)> {
+    let sessions = open(app.database(), "", &Clock::system());
     block_on(async {
-        // The first call looks at the database.
-        sessions.touch_session("nobody").await.unwrap();
-        let one = |number: i32| touch_late(&sessions, number);
-        join_all((0..count).map(one)).await
+        let one = async |(number, end): (usize, &DateTime<Utc>)| {
+            let spread = i64::try_from(number * 7919 % 400).unwrap() - 200;
+            let wait = *end + TimeDelta::milliseconds(spread) - Clock::system().now();
+            tokio::time::sleep(wait.to_std().unwrap_or_default()).await;
+            let token = format!("t{number}");
+            let alive = sessions.touch_session(&token).await.unwrap();
+            (token, alive)
+        };
+        join_all(ends.iter().enumerate().map(one)).await
     })
-}
-
-async fn touch_late(sessions: &Sessions, number: i32) -> (String, bool) {
-    let token = format!("t{number}");
-    let spread = u64::from(number.unsigned_abs()) * 10 + u64::from(number.unsigned_abs() * 7919 % 400);
-    tokio::time::sleep(Duration::from_millis(spread)).await;
-    let alive = sessions.touch_session(&token).await.unwrap();
-    (token, alive)
 }
