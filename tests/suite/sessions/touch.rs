@@ -288,7 +288,7 @@ fn a_value_of_another_form_is_left_alone() {
 
 #[test]
 fn neither_clock_alone_revives_a_session() {
-    on_every_engine(async |app| {
+    on_every_engine(&async |app| {
         let real = Clock::system().now();
         app.add("dead", "ada", real - TimeDelta::minutes(1));
         app.add("live", "ada", real + TimeDelta::minutes(10));

@@ -9,9 +9,9 @@ use sweepd::clock::{Clock, Stopwatch};
 use sweepd::db::Trouble;
 use sweepd::sessions::Error;
 
-use super::{App, block_on, minutes, on_every_engine, open};
+use super::{add_all, block_on, minutes, on_every_engine, open, tokens};
 use crate::servers::Engine;
-use crate::stage::{LIMIT, on_a_private_server};
+use crate::stage::{LIMIT, Stage, on_a_private_server};
 
 #[test]
 fn a_server_that_was_restarted_between_two_calls_is_found_again() {
@@ -66,7 +66,7 @@ fn a_thousand_calls_share_one_attempt_to_connect() {
 
 #[test]
 fn many_touches_of_one_session_at_once_find_it_alive() {
-    on_every_engine(async |app| {
+    on_every_engine(&async |app| {
         let sessions = app.sessions();
         for round in 0..5 {
             let token = format!("t{round}");
@@ -81,33 +81,30 @@ fn many_touches_of_one_session_at_once_find_it_alive() {
 /// What a touch says holds: alive, then no sweep takes it for half an hour; dead, then nobody brings it back.
 #[test]
 fn touches_and_sweeps_never_contradict_each_other() {
-    for engine in Engine::all() {
-        let Some(stage) = crate::stage::Stage::fresh(engine) else { continue };
-        let app = App { stage, engine };
+    crate::stage::on_every_engine(|stage| {
+        let engine = stage.database().engine();
         // They expire one after the other, while both are at work.
         let ends: Vec<_> = (1..=300).map(|n| Clock::system().now() + TimeDelta::milliseconds(1000 + 10 * n)).collect();
-        app.add_all(&ends.iter().enumerate().map(|(number, end)| (format!("t{number}"), *end)).collect::<Vec<_>>());
+        add_all(stage, &ends);
         let answers = thread::scope(|scope| {
-            let touches = scope.spawn(|| touch_all(&app, &ends));
+            let touches = scope.spawn(|| touch_all(stage, &ends));
             while !touches.is_finished() {
-                let mut clean = app.stage.clean("nice = 0", "");
+                let mut clean = stage.clean("nice = 0", "");
                 assert!(matches!(clean.exit_code(LIMIT), 0 | 3), "{engine:?} {}", clean.output());
             }
             touches.join().unwrap()
         });
-        assert_eq!(app.stage.clean("", "").exit_code(LIMIT), 0);
-        let left = app.tokens();
-        let alive: Vec<_> = answers.iter().filter(|(_, alive)| *alive).map(|(token, _)| token.clone()).collect();
-        assert!(!alive.is_empty() && alive.len() < answers.len(), "{engine:?}: {} of {}", alive.len(), ends.len());
-        let mut sorted = alive;
-        sorted.sort();
-        assert_eq!(left, sorted, "{engine:?}");
-    }
+        assert_eq!(stage.clean("", "").exit_code(LIMIT), 0);
+        let mut alive: Vec<_> = answers.iter().filter(|(_, alive)| *alive).map(|(token, _)| token.clone()).collect();
+        alive.sort();
+        assert!(!alive.is_empty() && alive.len() < ends.len(), "{engine:?}: {} of {}", alive.len(), ends.len());
+        assert_eq!(tokens(stage), alive, "{engine:?}");
+    });
 }
 
 /// Touches each session at about the moment at which it expires, some earlier and some later.
-fn touch_all(app: &App, ends: &[DateTime<Utc>]) -> Vec<(String, bool)> {
-    let sessions = open(app.database(), "", &Clock::system());
+fn touch_all(stage: &Stage, ends: &[DateTime<Utc>]) -> Vec<(String, bool)> {
+    let sessions = open(stage.database(), "", &Clock::system());
     block_on(async {
         let one = async |(number, end): (usize, &DateTime<Utc>)| {
             let spread = i64::try_from(number * 7919 % 400).unwrap() - 200;
