@@ -7,6 +7,7 @@ mod demo;
 mod history;
 mod migrate;
 mod output;
+mod pause;
 mod progress;
 mod run;
 mod schedule;
@@ -55,6 +56,10 @@ enum Command {
     Check(check::Args),
     /// Show past runs
     History(history::Args),
+    /// Pause jobs: no process runs them until they are resumed
+    Pause(pause::Args),
+    /// End the pause of jobs
+    Resume(pause::Args),
     /// List, touch and revoke the sessions of a user
     Sessions(sessions::Args),
     /// Change a user's role or profile
@@ -208,6 +213,8 @@ impl Cli {
             Command::Schedule(args) => schedule::run(&args),
             Command::Check(args) => check::run(path, args).await,
             Command::History(args) => history::run(path, args).await,
+            Command::Pause(args) => pause::run(path, args, true).await,
+            Command::Resume(args) => pause::run(path, args, false).await,
             Command::Sessions(args) => sessions::run(path, args).await,
             Command::Users(args) => users::run(path, args).await,
             Command::Migrate(args) => migrate::run(path, args).await,
@@ -231,7 +238,7 @@ impl Command {
             Self::History(args) => args.json,
             Self::Sessions(args) => args.common.json,
             Self::Users(args) => args.common.json,
-            Self::Run | Self::Migrate(_) | Self::Config(_) | Self::Demo => false,
+            Self::Run | Self::Pause(_) | Self::Resume(_) | Self::Migrate(_) | Self::Config(_) | Self::Demo => false,
         }
     }
 }

@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod file;
 mod getters;
+mod http;
 mod jobs;
 mod key;
 mod layers;
@@ -19,6 +20,7 @@ mod sessions;
 mod setting;
 mod settings;
 mod source;
+mod text_or_file;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -34,6 +36,7 @@ pub use watch::Watch;
 
 use crate::audit;
 use crate::db::DatabaseUrl;
+use crate::http::Settings as Http;
 use crate::job::Job;
 use crate::sessions::Users;
 use crate::telemetry;
@@ -60,6 +63,8 @@ pub struct Config {
     pub audit: audit::Settings,
     /// Logs.
     pub log: telemetry::Settings,
+    /// HTTP; none when it is off.
+    pub http: Option<Http>,
     /// The daemon itself.
     pub daemon: Daemon,
     /// What is odd but no error, for people to read.
@@ -162,12 +167,12 @@ impl Config {
         let (file, built_in_job) = (layers.file.clone(), layers.built_in_job);
         let (mut reader, values) = reader::Reader::new(layers);
         let mut root = reader.root(values);
-        root.later(&["http"]);
         let databases = databases::read(&mut root, environment);
         let shared = jobs::shared(&mut root);
         let jobs = jobs::read(&mut root, &shared, &databases);
         let (sessions, users) = (sessions::sessions(&mut root, &jobs), sessions::users(&mut root));
         let (audit, log) = (settings::audit(&mut root), settings::log(&mut root));
+        let http = http::read(&mut root, environment);
         let daemon = settings::daemon(&mut root);
         root.finish();
         let reader::Reader { problems, warnings, entries, .. } = reader;
@@ -183,6 +188,7 @@ impl Config {
             users,
             audit,
             log,
+            http,
             daemon,
             warnings,
             entries,

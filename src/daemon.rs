@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 use crate::clock::Clock;
 use crate::config::{self, Config, Source};
 use crate::db;
+use crate::http::{self, listen};
 use crate::job::Job;
 use crate::lifecycle::{Drained, Lifecycle};
 use crate::schedule::timer::TimerError;
@@ -16,22 +17,38 @@ use crate::sweep::{Limits, Sweeper};
 use crate::telemetry;
 use workers::Workers;
 
+/// The daemon cannot start, or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// No job can be fired.
+    #[error(transparent)]
+    Timer(#[from] TimerError),
+    /// HTTP has nowhere to listen.
+    #[error(transparent)]
+    Listen(#[from] listen::ListenError),
+}
+
 /// Runs until a signal stops it, and follows the configuration while it is edited. `config` is what `source` gave.
 ///
 /// # Errors
-/// When the timer cannot be set up, or fails.
+/// When HTTP cannot listen where it should, or the timer cannot be set up, or fails.
 pub async fn run(
     mut config: Config,
     mut source: Source,
     log: &telemetry::Guard,
     mut lifecycle: Lifecycle,
     clock: Clock,
-) -> Result<Drained, TimerError> {
+) -> Result<Drained, DaemonError> {
+    let bound = match &config.http {
+        Some(settings) => Some(listen::Bound::new(settings.clone()).await?),
+        None => None,
+    };
     let mut workers = Workers::new(&lifecycle, &clock).await?;
     workers.follow(&config).await?;
     if config.jobs.iter().all(|job| !job.enabled || job.schedule.is_manual()) {
         warn!("no job has a schedule, so nothing will ever run by itself");
     }
+    let server = bound.map(|bound| serve(bound, &lifecycle, &clock));
     info!(jobs = config.jobs.len(), "sweepd {} is ready", env!("CARGO_PKG_VERSION"));
     let mut changes = watch(&source, &lifecycle);
     let broken = loop {
@@ -48,6 +65,7 @@ pub async fn run(
                 break Some(error);
             }
             log.set_level(new.log.level);
+            follow(server.as_ref(), new.http.as_ref());
             config = new;
         }
     };
@@ -61,7 +79,21 @@ pub async fn run(
         Drained::TimedOut => error!("stopped after {:?} with work unfinished", config.daemon.shutdown_timeout),
         Drained::Forced => warn!("stopped at once by a second signal"),
     }
-    broken.map_or(Ok(drained), Err)
+    broken.map_or(Ok(drained), |error| Err(error.into()))
+}
+
+fn serve(bound: listen::Bound, lifecycle: &Lifecycle, clock: &Clock) -> listen::Server {
+    let state = http::State::new(bound.settings(), clock.clone(), lifecycle.tasks.clone());
+    bound.serve(http::router(state), &lifecycle.stop, &lifecycle.tasks)
+}
+
+fn follow(server: Option<&listen::Server>, settings: Option<&http::Settings>) {
+    match (server, settings) {
+        (Some(server), Some(settings)) => server.follow(settings),
+        (None, None) => {}
+        (Some(_), None) => warn!("[http] is gone; HTTP goes on as before until a restart"),
+        (None, Some(_)) => warn!("[http] is new; HTTP needs a restart to begin"),
+    }
 }
 
 /// Watches the file in a task of its own, which is not interrupted while somebody writes it.

@@ -9,7 +9,9 @@
 //! | [`config`] | the configuration file and the environment, checked into a [`config::Config`] |
 //! | [`daemon`] | puts everything together and keeps it running |
 //! | [`lifecycle`] | signals and stopping |
+//! | [`status`] | what is known of every job, for those who look from outside |
 //! | [`schedule`], [`zone`] | when a job runs |
+//! | [`http`] | the HTTP server: who may call, and what is answered |
 //! | [`job`] | one job: its inbox and its runs, one at a time |
 //! | [`sweep`] | the engine: guards, plan, batches |
 //! | [`sessions`] | session management for applications: list, touch, revoke; a user's role and profile |
@@ -28,6 +30,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod db;
+pub mod http;
 pub mod job;
 pub mod ledger;
 pub mod lifecycle;
@@ -35,6 +38,7 @@ pub mod preset;
 pub mod report;
 pub mod schedule;
 pub mod sessions;
+pub mod status;
 pub mod sweep;
 pub mod telemetry;
 pub mod zone;

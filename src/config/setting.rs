@@ -10,6 +10,9 @@ pub(super) trait Setting: Sized {
     /// What is accepted, for people.
     const ACCEPTS: &'static str;
 
+    /// Whether a wrong value is not repeated in an error, because it may be secret.
+    const HIDDEN: bool = false;
+
     /// The value as a file has it; none when its type is another.
     fn from_file(kind: &ValueKind) -> Option<Self>;
 

@@ -12,10 +12,11 @@ use tracing::{info, warn};
 use super::{host, sweeper};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::job::{Assignment, Inbox, Job, Worker};
-use crate::lifecycle::Lifecycle;
+use crate::job::{Assignment, Handle, Inbox, Job, Worker};
+use crate::lifecycle::{Background, Lifecycle};
 use crate::report::rfc3339;
 use crate::schedule::timer::{Ticket, Timer, TimerError};
+use crate::status::{Desk, Desks};
 
 /// The workers, one for each enabled job.
 pub(super) struct Workers {
@@ -23,6 +24,10 @@ pub(super) struct Workers {
     employed: BTreeMap<String, Employed>,
     /// One job at a time sweeps a database.
     turns: HashMap<String, Arc<Semaphore>>,
+    /// One table at a time is counted in a database.
+    counts: HashMap<String, Arc<Semaphore>>,
+    desks: watch::Sender<Desks>,
+    background: Background,
     stop: CancellationToken,
     tasks: TaskTracker,
     clock: Clock,
@@ -31,6 +36,7 @@ pub(super) struct Workers {
 
 struct Employed {
     assignment: watch::Sender<Assignment>,
+    handle: Handle,
     stop: CancellationToken,
     ticket: Ticket,
 }
@@ -41,6 +47,9 @@ impl Workers {
             timer: Timer::new(clock.clone()).await?,
             employed: BTreeMap::new(),
             turns: HashMap::new(),
+            counts: HashMap::new(),
+            desks: watch::Sender::default(),
+            background: lifecycle.background(),
             stop: lifecycle.stop.clone(),
             tasks: lifecycle.tasks.clone(),
             clock: clock.clone(),
@@ -66,12 +75,28 @@ impl Workers {
         for (name, job) in jobs {
             let assignment = self.assignment(config, job);
             match self.employed.get(&name).map(|worker| worker.assignment.send_replace(assignment.clone())) {
-                None => self.employ(name, assignment).await?,
+                None => self.employ(&name, assignment).await?,
+                Some(before) if is_same(&before, &assignment) => continue,
                 Some(before) if fires_alike(&before.job, job) => {}
                 Some(_) => self.fire_anew(&name, job),
             }
+            self.open_desk(name, &job.database);
         }
         Ok(())
+    }
+
+    /// The desks of all jobs, which change with the configuration.
+    pub(super) fn desks(&self) -> watch::Receiver<Desks> {
+        self.desks.subscribe()
+    }
+
+    /// A new desk knows nothing yet of what was counted for the job as it was before.
+    fn open_desk(&mut self, name: String, database: &str) {
+        let Some(worker) = self.employed.get(&name) else { return };
+        let counting = self.counts.entry(database.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(1)));
+        let (assigned, handle) = (worker.assignment.subscribe(), worker.handle.clone());
+        let desk = Desk::new(assigned, handle, Arc::clone(counting), self.background.clone());
+        self.desks.send_modify(|desks| drop(desks.insert(name, Arc::new(desk))));
     }
 
     fn assignment(&mut self, config: &Config, job: &Job) -> Assignment {
@@ -80,13 +105,13 @@ impl Workers {
         Assignment { job: Arc::new(job.clone()), sweeper, turn: Arc::clone(turn) }
     }
 
-    async fn employ(&mut self, name: String, assignment: Assignment) -> Result<(), TimerError> {
+    async fn employ(&mut self, name: &str, assignment: Assignment) -> Result<(), TimerError> {
         let (assignment, assigned) = watch::channel(assignment);
         let stop = self.stop.child_token();
-        let (worker, inbox) = Worker::new(assigned.clone(), stop.clone(), self.tasks.clone());
+        let (worker, handle) = Worker::new(assigned.clone(), stop.clone(), self.tasks.clone());
         self.tasks.spawn(worker.serve());
-        let ticket = self.fire(assigned, inbox).await?;
-        self.employed.insert(name, Employed { assignment, stop, ticket });
+        let ticket = self.fire(assigned, handle.inbox.clone()).await?;
+        self.employed.insert(name.to_owned(), Employed { assignment, handle, stop, ticket });
         Ok(())
     }
 
@@ -94,6 +119,7 @@ impl Workers {
         let Some(worker) = self.employed.remove(name) else { return Ok(()) };
         info!(job = name, "the job is gone from the configuration; a batch that is under way is finished");
         worker.stop.cancel();
+        self.desks.send_modify(|desks| drop(desks.remove(name)));
         self.timer.remove(worker.ticket).await
     }
 
@@ -131,6 +157,12 @@ impl Workers {
 
 fn enabled(config: &Config) -> impl Iterator<Item = &Job> {
     config.jobs.iter().filter(|job| job.enabled)
+}
+
+/// Whether what was counted of a job still holds.
+fn is_same(one: &Assignment, other: &Assignment) -> bool {
+    let database = |assignment: &Assignment| assignment.sweeper.database.url.location();
+    one.job == other.job && database(one) == database(other)
 }
 
 fn fires_alike(one: &Job, other: &Job) -> bool {

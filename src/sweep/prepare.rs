@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -11,19 +10,17 @@ use super::{Error, Request, Spec, Sweeper};
 use crate::audit::AuditLog;
 use crate::clock::Stopwatch;
 use crate::db::ledger_sql::NewRun;
-use crate::db::{Database, Trouble, migrate};
-use crate::ledger::{Armed, Claim, Found, Ledger};
-use crate::report::{RunId, Trigger};
+use crate::db::{Database, DbError, Trouble, migrate};
+use crate::ledger::{Armed, Claim, Found, Ledger, Standing};
 
 impl Sweeper {
     /// Records a scheduled instant that came while the job was running.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn skip(&self, spec: &Spec, at: DateTime<Utc>) -> Result<bool, Error> {
+    pub async fn skip(&self, spec: &Spec, request: Request) -> Result<bool, Error> {
         let (database, ledger) = self.prepare(spec).await?;
-        let request = Request { trigger: Trigger::Schedule, scheduled_for: Some(at) };
-        let skipped = ledger.skip(&self.new_run(&database, spec, request, RunId::new(self.clock.now()))).await;
+        let skipped = ledger.skip(&self.new_run(&database, spec, request), None).await;
         database.close().await;
         Ok(skipped?)
     }
@@ -52,20 +49,46 @@ impl Sweeper {
         Ok(found?)
     }
 
+    /// What the ledger says of a job.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn standing(&self, spec: &Spec) -> Result<Standing, Error> {
+        let (database, ledger) = self.prepare(spec).await?;
+        let target = database.qualify(&spec.layout.table).to_string();
+        let standing = ledger.standing(&target, &spec.job, self.clock.now()).await;
+        database.close().await;
+        Ok(standing?)
+    }
+
+    /// Pauses a job or ends its pause, for all processes; false when it is so already.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn set_paused(&self, spec: &Spec, paused: bool) -> Result<bool, Error> {
+        let (database, ledger) = self.prepare(spec).await?;
+        let target = database.qualify(&spec.layout.table).to_string();
+        let changed = match paused {
+            true => ledger.pause(&target, &spec.job, &self.host).await,
+            false => ledger.resume(&target, &spec.job).await,
+        };
+        database.close().await;
+        Ok(changed?)
+    }
+
     /// Connects and claims a run. A scheduled run waits for a database that is away, or takes no writes, for a while; a
     /// person at a terminal would rather know.
     pub(super) async fn claim_patiently(
         &self,
         spec: &Spec,
         request: Request,
-        id: RunId,
         stop: &CancellationToken,
     ) -> Result<(Database, Ledger, Claim), Error> {
         let watch = Stopwatch::start();
         let mut pause = Duration::from_secs(1);
         loop {
-            let error = match self.claim(spec, request, id, stop).await {
-                Err(error) if error.is_transient() && request.trigger != Trigger::Manual => error,
+            let error = match self.claim(spec, request, stop).await {
+                Err(error) if error.is_transient() && !request.is_watched() => error,
                 done => return done,
             };
             if watch.elapsed() + pause > spec.limits.max_duration {
@@ -84,15 +107,15 @@ impl Sweeper {
         &self,
         spec: &Spec,
         request: Request,
-        id: RunId,
         stop: &CancellationToken,
     ) -> Result<(Database, Ledger, Claim), Error> {
         let (database, ledger) = tokio::select! {
             prepared = self.prepare(spec) => prepared?,
             () = stop.cancelled() => return Err(Error::Stopped),
         };
-        let new = self.new_run(&database, spec, request, id);
-        match retry_claim(stop, || ledger.claim(&new)).await {
+        let new = self.new_run(&database, spec, request);
+        let heeds_pause = request.heeds_pause();
+        match retry_claim(stop, || claim_unless_paused(&ledger, &new, heeds_pause)).await {
             Ok(claim) => Ok((database, ledger, claim)),
             Err(error) => {
                 database.close().await;
@@ -146,9 +169,9 @@ impl Sweeper {
         })
     }
 
-    fn new_run(&self, database: &Database, spec: &Spec, request: Request, id: RunId) -> NewRun {
+    fn new_run(&self, database: &Database, spec: &Spec, request: Request) -> NewRun {
         NewRun {
-            id,
+            id: request.id,
             target: database.qualify(&spec.layout.table).to_string(),
             job: spec.job.clone(),
             trigger: request.trigger,
@@ -156,4 +179,14 @@ impl Sweeper {
             host: self.host.clone(),
         }
     }
+}
+
+/// An instant that comes while the job is paused is answered: when the pause ends, it is not caught up with.
+async fn claim_unless_paused(ledger: &Ledger, new: &NewRun, heeds_pause: bool) -> Result<Claim, DbError> {
+    let pause = if heeds_pause { ledger.paused(&new.target, &new.job).await? } else { None };
+    let Some(pause) = pause else { return ledger.claim(new).await };
+    if new.scheduled_for.is_some() {
+        ledger.skip(new, Some(&format!("the job is {pause}"))).await?;
+    }
+    Ok(Claim::Paused(pause))
 }

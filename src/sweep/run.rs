@@ -22,6 +22,7 @@ use crate::report::{Outcome, Report, RunId, StoppedBy, Throttle};
 pub(super) struct Run<'a> {
     pub(super) spec: &'a Spec,
     pub(super) id: RunId,
+    pub(super) request: Request,
     pub(super) ledger: Ledger,
     pub(super) database: Database,
     pub(super) probes: Probes,
@@ -62,18 +63,18 @@ impl Sweeper {
         stop: &CancellationToken,
         progress: &watch::Sender<Progress>,
     ) -> Answer {
-        let id = RunId::new(self.clock.now());
+        let id = request.id;
         let begun = Report {
             scheduled_for: request.scheduled_for,
             ..Report::begun(&spec.job, id, request.trigger, self.clock.now(), &self.host)
         };
         let watch = Stopwatch::start();
-        match self.claim_patiently(spec, request, id, stop).await {
+        match self.claim_patiently(spec, request, stop).await {
             Ok((database, ledger, claim)) => {
                 let probes = Probes::new(&spec.limits, self.replica.clone());
                 // The wait for the database is no part of the run.
                 let (clock, throttled, watch) = (&self.clock, Mutex::default(), Stopwatch::start());
-                let run = Run { spec, id, ledger, database, probes, stop, progress, clock, watch, throttled };
+                let run = Run { spec, id, request, ledger, database, probes, stop, progress, clock, watch, throttled };
                 let answer = self.sweep_claimed(&run, claim, &begun).await;
                 run.probes.close().await;
                 run.database.close().await;
@@ -91,6 +92,7 @@ impl Sweeper {
             Claim::Won { interrupted } => interrupted,
             Claim::Active(other) => return Answer::Active(other),
             Claim::Answered(other) => return Answer::Answered(other),
+            Claim::Paused(pause) => return Answer::Paused(pause),
         };
         for report in &interrupted {
             log(report);

@@ -178,7 +178,7 @@ fn a_machine_whose_clock_is_set_forward_logs_nobody_out() {
     let sweeper = sweepd::daemon::sweeper(&config, job, &clock);
     let sweep = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let request = Request { trigger: Trigger::Manual, scheduled_for: None };
+        let request = Request::new(Trigger::Manual, clock.now());
         let (stop, progress) = (CancellationToken::new(), watch::Sender::new(Progress::default()));
         match runtime.block_on(sweeper.run(&job.spec, request, &stop, &progress)) {
             Answer::Ran(report) => (report.outcome, report.stopped_by, report.deleted_count),

@@ -92,7 +92,6 @@ fn a_bad_input_is_named_with_its_line_its_key_and_what_is_accepted() {
         ("[log]\nlevel = \"info".into(), &["sweepd.toml:2:14: invalid basic string"]),
         ("jobs = 3".into(), &["sweepd.toml:1: jobs: expected a table"]),
         ("\"log.level\" = \"info\"".into(), &["\"log.level\": unknown key"]),
-        ("[http]\nlisten = \"x\"".into(), &["sweepd.toml:1: http: is not supported by this version"]),
         ("timezone = \"UTC\"".into(), &["timezone: unknown key", "(did you mean \"schedule.timezone\"?)"]),
         ("[jobs.sessions.limits]\nmax_rows = 3.9".into(), &["sweepd.toml:2: ", "expected a whole number, found 3.9"]),
         ("[jobs.sessions.limits]\nmax_rows = 0".into(), &["must be from 1 to"]),

@@ -36,7 +36,7 @@ fn sweep_at(database: &TestDatabase, layout: &str, at: DateTime<Utc>, max_clock_
     let mut job = config.jobs[0].clone();
     job.spec.max_clock_skew = max_clock_skew;
     let sweeper = sweepd::daemon::sweeper(&config, &job, &Clock::fixed(at));
-    let request = Request { trigger: Trigger::Manual, scheduled_for: None };
+    let request = Request::new(Trigger::Manual, at);
     let (stop, progress) = (CancellationToken::new(), watch::Sender::new(Progress::default()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     match runtime.block_on(sweeper.run(&job.spec, request, &stop, &progress)) {

@@ -166,7 +166,12 @@ fn ledger(text: &mut String, engine: Engine) {
     let (stale, history) = (Duration::from_millis(10_500), Duration::from_hours(24));
     let statements = [
         ("claim", ledger_sql::claim(engine, &run)),
-        ("skip", ledger_sql::skip(engine, &run)),
+        ("skip", ledger_sql::skip(engine, &run, Some("why"))),
+        ("pause", ledger_sql::pause(engine, "app.Session", "sessions", "host")),
+        ("resume", ledger_sql::resume(engine, "app.Session", "sessions")),
+        ("paused", ledger_sql::paused(engine, "app.Session", "sessions")),
+        ("runs of a job", ledger_sql::runs_of(engine, "app.Session", "sessions", 1)),
+        ("last success", ledger_sql::last_success(engine, "app.Session", "sessions")),
         ("running", ledger_sql::running(engine, "app.Session", "sessions", stale)),
         ("progress", ledger_sql::progress(engine, id, 42)),
         ("heartbeat", ledger_sql::heartbeat(engine, id)),
