@@ -112,12 +112,8 @@ where
         self.lock().value.clone()
     }
 
-    fn look_again<W>(
-        &self,
-        stale: impl FnOnce(&Found<T>) -> bool,
-        background: &Background,
-        work: impl FnOnce() -> W,
-    ) where
+    fn look_again<W>(&self, stale: impl FnOnce(&Found<T>) -> bool, background: &Background, work: impl FnOnce() -> W)
+    where
         W: Future<Output = Result<T, E>> + Send + 'static,
     {
         let mut state = self.lock();

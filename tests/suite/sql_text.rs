@@ -136,14 +136,17 @@ fn sessions(text: &mut String, engine: Engine) {
     };
     let users = TableName { schema: Some("app".into()), name: "User".into() };
     let (role, by_id) = (column("role"), Key { column: &id, value: "ada" });
-    let columns = ["id".to_owned(), "role".to_owned()];
     write(text, &format!("{engine} sessions owner"), table.owner(by_token));
     write(text, &format!("{engine} sessions revoke"), table.revoke(by_token, None));
     write(text, &format!("{engine} sessions revoke, but one"), table.revoke(by_user, Some(by_token)));
     write(text, &format!("{engine} user"), session_sql::user(engine, &users, by_id, &[&role]));
     let change = session_sql::update_user(engine, &users, by_id, &[(&role, Some("ADMIN"))]);
     write(text, &format!("{engine} update user"), change);
-    let grants = session_sql::grants(engine, &users, "expires", Some((&users, &columns)), "them");
+    write(text, &format!("{engine} change nothing"), session_sql::change_nothing(engine, &users, &id, &[&role]));
+    let grants = [
+        session_sql::grant_sessions(engine, &users, "expires", "them"),
+        session_sql::grant_users(engine, &users, &id, &[&role], "them"),
+    ];
     writeln!(text, "{engine} sessions grants\n  {}", grants.join("\n  ")).unwrap();
 }
 
