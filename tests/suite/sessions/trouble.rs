@@ -6,11 +6,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use sweepd::clock::{Clock, Stopwatch};
-use sweepd::db::Trouble;
+use sweepd::db::{Database, Statement, Trouble};
 use sweepd::sessions::Error;
 
 use super::{add_all, block_on, minutes, on_every_engine, open, tokens};
-use crate::servers::Engine;
+use crate::process::Deadline;
+use crate::servers::{Engine, TestDatabase};
 use crate::stage::{LIMIT, Stage, on_a_private_server};
 
 #[test]
@@ -42,6 +43,7 @@ fn a_thousand_calls_share_one_attempt_to_connect() {
         on_a_private_server(engine, |server, stage| {
             stage.fill(0, 3);
             let text = "[database]\nconnect_timeout = \"3s\"";
+            let limit = Duration::from_secs(20);
             let (used, fresh) =
                 (open(stage.database(), text, &Clock::system()), open(stage.database(), text, &Clock::system()));
             block_on(async {
@@ -49,12 +51,13 @@ fn a_thousand_calls_share_one_attempt_to_connect() {
                 server.kill();
                 let watch = Stopwatch::start();
                 for sessions in [&used, &fresh] {
-                    for answer in join_all((0..1000).map(|_| sessions.touch_session("live-1"))).await {
+                    let calls = join_all((0..1000).map(|_| sessions.touch_session("live-1")));
+                    for answer in tokio::time::timeout(limit, calls).await.expect("one attempt") {
                         let away = |error: &Error| matches!(error, Error::Database(error) if matches!(error.trouble, Trouble::Connection | Trouble::Crowded));
                         assert!(answer.as_ref().is_err_and(away), "{engine:?} {answer:?}");
                     }
                 }
-                assert!(watch.elapsed() < Duration::from_secs(20), "{engine:?}: {:?}", watch.elapsed());
+                assert!(watch.elapsed() < limit, "{engine:?}: {:?}", watch.elapsed());
                 server.restart();
                 for sessions in [&used, &fresh] {
                     assert!(sessions.touch_session("live-1").await.unwrap(), "{engine:?}");
@@ -116,4 +119,35 @@ fn touch_all(stage: &Stage, ends: &[DateTime<Utc>]) -> Vec<(String, bool)> {
         };
         join_all(ends.iter().enumerate().map(one)).await
     })
+}
+
+/// One that sat there through the night is half-open in the morning.
+#[test]
+fn a_connection_that_nobody_uses_is_ended() {
+    for engine in Engine::SERVERS {
+        let Some(database) = TestDatabase::fresh(engine) else { continue };
+        let mut settings = sweepd::sessions::Settings::new(database.url(), "authjs-prisma").unwrap().database;
+        settings.idle_timeout = Some(Duration::from_millis(300));
+        let name = database.name();
+        let others = match engine {
+            Engine::Postgres => {
+                format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()")
+            }
+            _ => format!(
+                "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = '{name}' AND ID <> CONNECTION_ID()"
+            ),
+        };
+        let admin = database.admin();
+        block_on(async {
+            let kept = Database::connect(&settings).await.unwrap();
+            assert_eq!(admin.count(&others), 1, "{engine:?}");
+            let deadline = Deadline::after(LIMIT);
+            while admin.count(&others) > 0 {
+                assert!(!deadline.has_passed(), "{engine:?}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            // And made anew when it is needed.
+            kept.read(Statement::text(kept.engine(), "SELECT 1")).await.unwrap();
+        });
+    }
 }
