@@ -12,7 +12,7 @@ pub(super) struct Alive {
 }
 
 /// Answers as long as the process does; needs no secret.
-#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, body = Alive)))]
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, description = "alive", body = Alive)))]
 pub(super) async fn alive() -> Json<Alive> {
     Json(Alive { status: "ok" })
 }
