@@ -26,6 +26,7 @@ use crate::config::{Config, ConfigErrors, Environment};
 use crate::daemon;
 use crate::job::Job;
 use crate::sweep::Sweeper;
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, Guard, Level};
 
 const CONFIG_HELP: &str =
@@ -163,7 +164,7 @@ impl Session {
     }
 
     fn sweeper(&self, job: &Job) -> Sweeper {
-        daemon::sweeper(&self.config, job, &self.clock)
+        daemon::sweeper(&self.config, job, &self.clock, &Metrics::default())
     }
 }
 

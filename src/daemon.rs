@@ -2,7 +2,7 @@
 
 mod workers;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
@@ -13,8 +13,9 @@ use crate::job::Job;
 use crate::lifecycle::{Drained, Lifecycle};
 use crate::schedule::timer::TimerError;
 use crate::sessions::{self, Sessions};
+use crate::status::Status;
 use crate::sweep::{Limits, Sweeper};
-use crate::telemetry;
+use crate::telemetry::{self, metrics::Metrics};
 use workers::Workers;
 
 /// The daemon cannot start, or go on.
@@ -43,14 +44,17 @@ pub async fn run(
         Some(settings) => Some(listen::Bound::new(settings.clone()).await?),
         None => None,
     };
-    let mut workers = Workers::new(&lifecycle, &clock).await?;
+    let metrics = Metrics::default();
+    let mut workers = Workers::new(&lifecycle, &clock, &metrics).await?;
     workers.follow(&config).await?;
     if config.jobs.iter().all(|job| !job.enabled || job.schedule.is_manual()) {
         warn!("no job has a schedule, so nothing will ever run by itself");
     }
-    let server = bound.map(|bound| serve(bound, &lifecycle, &clock));
+    let bad_edit = watch::Sender::default();
+    let status = Status { roster: workers.roster(), bad_edit: bad_edit.subscribe(), clock: clock.clone() };
+    let server = bound.map(|bound| serve(bound, status, metrics, &lifecycle));
     info!(jobs = config.jobs.len(), "sweepd {} is ready", env!("CARGO_PKG_VERSION"));
-    let mut changes = watch(&source, &lifecycle);
+    let mut changes = follow_file(&source, &lifecycle);
     let broken = loop {
         let reload = tokio::select! {
             fired = workers.fire_next() => match fired {
@@ -60,7 +64,7 @@ pub async fn run(
             stop = lifecycle.signal() => if stop { break None } else { true },
             Some(()) = changes.recv() => source.has_changed(),
         };
-        if reload && let Some(new) = edited(&mut source, &config, &clock) {
+        if reload && let Some(new) = edited(&mut source, &config, &clock, &bad_edit) {
             if let Err(error) = workers.follow(&new).await {
                 break Some(error);
             }
@@ -82,8 +86,10 @@ pub async fn run(
     broken.map_or(Ok(drained), |error| Err(error.into()))
 }
 
-fn serve(bound: listen::Bound, lifecycle: &Lifecycle, clock: &Clock) -> listen::Server {
-    let state = http::State::new(bound.settings(), clock.clone(), lifecycle.tasks.clone());
+fn serve(bound: listen::Bound, status: Status, metrics: Metrics, lifecycle: &Lifecycle) -> listen::Server {
+    // Counted in time for the first who asks.
+    status.all().iter().for_each(|desk| drop(desk.known_statistics()));
+    let state = http::State::new(bound.settings(), status, metrics);
     bound.serve(http::router(state), &lifecycle.stop, &lifecycle.tasks)
 }
 
@@ -97,7 +103,7 @@ fn follow(server: Option<&listen::Server>, settings: Option<&http::Settings>) {
 }
 
 /// Watches the file in a task of its own, which is not interrupted while somebody writes it.
-fn watch(source: &Source, lifecycle: &Lifecycle) -> mpsc::Receiver<()> {
+fn follow_file(source: &Source, lifecycle: &Lifecycle) -> mpsc::Receiver<()> {
     let (sender, changes) = mpsc::channel(1);
     let (mut watch, stop) = (source.watch(), lifecycle.stop.clone());
     lifecycle.tasks.spawn(async move {
@@ -115,12 +121,18 @@ fn watch(source: &Source, lifecycle: &Lifecycle) -> mpsc::Receiver<()> {
 }
 
 /// The configuration after an edit; none when it is bad: then everything stays as it is.
-fn edited(source: &mut Source, before: &Config, clock: &Clock) -> Option<Config> {
+fn edited(
+    source: &mut Source,
+    before: &Config,
+    clock: &Clock,
+    bad_edit: &watch::Sender<Option<String>>,
+) -> Option<Config> {
     let loaded = source.load().map_err(|errors| errors.to_string());
     let usable = loaded.and_then(|new| match new.never_fires(clock.now()).or_else(|| lost(before, &new)) {
         None => Ok(new),
         Some(problem) => Err(problem),
     });
+    bad_edit.send_replace(usable.as_ref().err().cloned());
     match usable {
         Err(problem) => {
             error!("the configuration was edited and cannot be used, so the one from before stays in force: {problem}");
@@ -152,7 +164,7 @@ fn lost(before: &Config, new: &Config) -> Option<String> {
 /// # Panics
 /// Never: a job of a valid configuration names one of its databases.
 #[must_use]
-pub fn sweeper(config: &Config, job: &Job, clock: &Clock) -> Sweeper {
+pub fn sweeper(config: &Config, job: &Job, clock: &Clock, metrics: &Metrics) -> Sweeper {
     let database = &config.databases[&job.database];
     let replica = job.replica.as_ref().map(|name| &config.databases[name]);
     let limits = &job.spec.limits;
@@ -167,6 +179,7 @@ pub fn sweeper(config: &Config, job: &Job, clock: &Clock) -> Sweeper {
         grace: config.daemon.shutdown_timeout / 2,
         host: host(),
         clock: clock.clone(),
+        metrics: metrics.clone(),
     }
 }
 

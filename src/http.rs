@@ -9,36 +9,52 @@
 //! | [`body`] | the JSON of a request |
 //! | [`failure`] | what an answer that is an error looks like |
 //! | `answer` | what holds for every answer |
-//! | one for each resource | its calls |
+//! | `query` | what is common to the parameters of calls |
 //!
 //! A handler takes [`auth::Operator`] or [`auth::Reader`] before anything else, so that nothing of a request is read whose
-//! sender may not call it. A handler is dropped when its client goes away: what has to go on is spawned on
-//! [`State::tasks`].
+//! sender may not call it. A handler is dropped when its client goes away: what has to go on is the worker's of a job.
+//!
+//! | call | file |
+//! |---|---|
+//! | `/api/cron/cleanup-sessions` | `cron` |
+//! | `/api/jobs`, `/api/runs` | `jobs`, `runs` |
+//! | `/api/sessions`, `/api/users` | `sessions`, `users` |
+//! | `/healthz`, `/readyz` | `health` |
+//! | `/metrics` | `metrics` |
+//! | `/api/openapi.json` | `openapi` |
 
 mod answer;
 mod attempts;
 pub mod auth;
 pub mod body;
 mod connection;
+mod cron;
 pub mod failure;
 mod health;
+mod jobs;
 pub mod listen;
+mod metrics;
 mod openapi;
+mod query;
+mod runs;
+mod sessions;
 pub mod tls;
+mod users;
 mod wire;
 
 use std::path::PathBuf;
 
 use axum::extract::FromRef;
+use axum::middleware::from_fn_with_state;
 use tokio::sync::watch;
-use tokio_util::task::TaskTracker;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::auth::{Gate, Secrets};
 use self::listen::Endpoint;
 use self::tls::Tls;
-use crate::clock::Clock;
+use crate::status::Status;
+use crate::telemetry::metrics::Metrics;
 
 /// How to serve, and whom.
 #[derive(Debug, Clone)]
@@ -71,15 +87,17 @@ pub struct State {
     pub gate: Gate,
     /// The settings as they are now: a reload changes them.
     pub settings: watch::Receiver<Settings>,
-    /// Where to spawn what must go on when a client goes away.
-    pub tasks: TaskTracker,
+    /// What is known of the jobs, and where they are asked for runs.
+    pub status: Status,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 impl State {
     /// The state of a server with these settings.
     #[must_use]
-    pub fn new(settings: watch::Receiver<Settings>, clock: Clock, tasks: TaskTracker) -> Self {
-        Self { gate: Gate::new(settings.clone(), clock), settings, tasks }
+    pub fn new(settings: watch::Receiver<Settings>, status: Status, metrics: Metrics) -> Self {
+        Self { gate: Gate::new(settings.clone(), status.clock.clone()), settings, status, metrics }
     }
 }
 
@@ -91,7 +109,23 @@ impl FromRef<State> for Gate {
 
 /// All calls.
 pub fn router(state: State) -> axum::Router {
-    let calls = OpenApiRouter::with_openapi(openapi::frame()).routes(routes!(health::alive));
+    let calls = OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics::show))
+        .routes(routes!(cron::run, cron::count))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::show))
+        .routes(routes!(jobs::run))
+        .routes(routes!(jobs::pause))
+        .routes(routes!(jobs::resume))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::show))
+        .routes(routes!(sessions::of_user, sessions::revoke_all))
+        .routes(routes!(sessions::revoke))
+        .routes(routes!(sessions::touch))
+        .routes(routes!(users::update));
     let (router, description) = calls.split_for_parts();
-    router.merge(openapi::router(&description)).with_state(state)
+    let counted = from_fn_with_state(state.metrics.clone(), metrics::count);
+    router.merge(openapi::router(&description)).layer(counted).with_state(state)
 }

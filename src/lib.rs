@@ -19,7 +19,7 @@
 //! | [`ledger`], [`audit`], [`report`] | what a run did, exactly |
 //! | [`preset`] | known session stores |
 //! | [`db`] | connections and all SQL text |
-//! | [`telemetry`], [`clock`] | logs, and the time |
+//! | [`telemetry`], [`clock`] | logs, metrics, and the time |
 
 #![forbid(unsafe_code)]
 

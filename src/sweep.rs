@@ -24,12 +24,12 @@ use crate::db::{self, DbError};
 use crate::ledger::Pause;
 use crate::preset::Layout;
 use crate::report::{Report, RunId, SweepOrder, Throttle, Trigger};
+use crate::telemetry::metrics::Metrics;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use limits::Limits;
-pub use log::log;
 
 /// What to sweep, and how fast.
 #[derive(Debug, Clone, PartialEq)]
@@ -191,4 +191,6 @@ pub struct Sweeper {
     pub host: String,
     /// The time.
     pub clock: Clock,
+    /// What it counts.
+    pub metrics: Metrics,
 }

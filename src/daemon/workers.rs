@@ -9,14 +9,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use super::{host, sweeper};
+use super::{host, sessions, sweeper};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::job::{Assignment, Handle, Inbox, Job, Worker};
 use crate::lifecycle::{Background, Lifecycle};
 use crate::report::rfc3339;
 use crate::schedule::timer::{Ticket, Timer, TimerError};
-use crate::status::{Desk, Desks};
+use crate::status::{Desk, Roster};
+use crate::telemetry::metrics::Metrics;
 
 /// The workers, one for each enabled job.
 pub(super) struct Workers {
@@ -26,11 +27,12 @@ pub(super) struct Workers {
     turns: HashMap<String, Arc<Semaphore>>,
     /// One table at a time is counted in a database.
     counts: HashMap<String, Arc<Semaphore>>,
-    desks: watch::Sender<Desks>,
+    roster: watch::Sender<Roster>,
     background: Background,
     stop: CancellationToken,
     tasks: TaskTracker,
     clock: Clock,
+    metrics: Metrics,
     host: String,
 }
 
@@ -42,17 +44,18 @@ struct Employed {
 }
 
 impl Workers {
-    pub(super) async fn new(lifecycle: &Lifecycle, clock: &Clock) -> Result<Self, TimerError> {
+    pub(super) async fn new(lifecycle: &Lifecycle, clock: &Clock, metrics: &Metrics) -> Result<Self, TimerError> {
         Ok(Self {
             timer: Timer::new(clock.clone()).await?,
             employed: BTreeMap::new(),
             turns: HashMap::new(),
             counts: HashMap::new(),
-            desks: watch::Sender::default(),
+            roster: watch::Sender::default(),
             background: lifecycle.background(),
             stop: lifecycle.stop.clone(),
             tasks: lifecycle.tasks.clone(),
             clock: clock.clone(),
+            metrics: metrics.clone(),
             host: host(),
         })
     }
@@ -82,12 +85,20 @@ impl Workers {
             }
             self.open_desk(name, &job.database);
         }
+        self.keep_sessions(config);
         Ok(())
     }
 
-    /// The desks of all jobs, which change with the configuration.
-    pub(super) fn desks(&self) -> watch::Receiver<Desks> {
-        self.desks.subscribe()
+    /// The jobs as they are seen from outside, which change with the configuration.
+    pub(super) fn roster(&self) -> watch::Receiver<Roster> {
+        self.roster.subscribe()
+    }
+
+    fn keep_sessions(&self, config: &Config) {
+        let jobs = enabled(config).filter(|job| job.spec.layout.token.is_some());
+        let kept = jobs.map(|job| (job.spec.job.clone(), sessions(config, job, &self.clock, "api"))).collect();
+        let default = config.sessions_job(None).map(|job| job.spec.job.clone());
+        self.roster.send_modify(|roster| (roster.sessions, roster.sessions_job) = (kept, default));
     }
 
     /// A new desk knows nothing yet of what was counted for the job as it was before.
@@ -96,16 +107,17 @@ impl Workers {
         let counting = self.counts.entry(database.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(1)));
         let (assigned, handle) = (worker.assignment.subscribe(), worker.handle.clone());
         let desk = Desk::new(assigned, handle, Arc::clone(counting), self.background.clone());
-        self.desks.send_modify(|desks| drop(desks.insert(name, Arc::new(desk))));
+        self.roster.send_modify(|roster| drop(roster.desks.insert(name, Arc::new(desk))));
     }
 
     fn assignment(&mut self, config: &Config, job: &Job) -> Assignment {
         let turn = self.turns.entry(job.database.clone()).or_insert_with(|| Arc::new(Semaphore::new(1)));
-        let sweeper = sweeper(config, job, &self.clock);
+        let sweeper = sweeper(config, job, &self.clock, &self.metrics);
         Assignment { job: Arc::new(job.clone()), sweeper, turn: Arc::clone(turn) }
     }
 
     async fn employ(&mut self, name: &str, assignment: Assignment) -> Result<(), TimerError> {
+        self.metrics.announce(name);
         let (assignment, assigned) = watch::channel(assignment);
         let stop = self.stop.child_token();
         let (worker, handle) = Worker::new(assigned.clone(), stop.clone(), self.tasks.clone());
@@ -119,7 +131,8 @@ impl Workers {
         let Some(worker) = self.employed.remove(name) else { return Ok(()) };
         info!(job = name, "the job is gone from the configuration; a batch that is under way is finished");
         worker.stop.cancel();
-        self.desks.send_modify(|desks| drop(desks.remove(name)));
+        self.roster.send_modify(|roster| drop(roster.desks.remove(name)));
+        self.metrics.forget(name);
         self.timer.remove(worker.ticket).await
     }
 

@@ -1,5 +1,6 @@
 //! What holds for every answer, whichever handler gave it.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
@@ -39,11 +40,16 @@ async fn surviving(request: Request, next: Next) -> Response {
     let call = format!("{} {}", request.method(), request.uri().path());
     let mut handling = pin!(next.run(request));
     let handled = std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Some),
-        Err(_) => Poll::Ready(None),
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
     });
-    handled.await.unwrap_or_else(|| {
-        error!(call, "a call could not be answered because of an error in sweepd, which is printed above");
+    handled.await.unwrap_or_else(|panic| {
+        error!(call, "an error in sweepd kept a call from being answered: {}", message(&*panic));
         Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "an error in sweepd; its log says more").into_response()
     })
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown")
 }

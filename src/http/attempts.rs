@@ -104,3 +104,64 @@ fn delay(failures: u32) -> Duration {
     let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
     FIRST_DELAY.saturating_mul(doubled).min(LONGEST_DELAY)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap_or_default()
+    }
+
+    fn source(last: u8) -> Source {
+        Source::of(IpAddr::from([192, 0, 2, last]))
+    }
+
+    #[test]
+    fn the_delay_doubles_up_to_its_end_and_is_forgotten() {
+        let mut attempts = Attempts::default();
+        let mut delays = |seconds| attempts.count(source(1), at(seconds)).delay.as_millis();
+        let grown: Vec<_> = (0..8).map(&mut delays).collect();
+        assert_eq!(grown, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        assert_eq!(delays(7 + 300), 5000, "five quiet minutes are not enough");
+        assert_eq!(delays(307 + 301), 100);
+        for _ in 0..200 {
+            delays(608);
+        }
+        assert_eq!(delays(608), 5000);
+        assert_eq!(attempts.count(source(2), at(609)).delay.as_millis(), 100, "others have their own");
+    }
+
+    #[test]
+    fn each_source_has_a_line_a_minute_with_its_count() {
+        let mut attempts = Attempts::default();
+        let told: Vec<_> = (0..130).map(|second| attempts.count(source(1), at(second)).to_tell).collect();
+        let lines: Vec<_> = told.iter().enumerate().filter_map(|(at, told)| Some((at, (*told)?))).collect();
+        assert_eq!(lines, [(0, 1), (60, 60), (120, 60)]);
+    }
+
+    #[test]
+    fn few_are_remembered_and_the_oldest_go_first() {
+        let mut attempts = Attempts::default();
+        let address = |number: u32| Source::of(IpAddr::from(number.to_be_bytes()));
+        for number in 0..5000 {
+            attempts.count(address(number), at(i64::from(number) / 100));
+        }
+        assert_eq!(attempts.0.len(), REMEMBERED);
+        assert_eq!(attempts.count(address(4999), at(50)).delay.as_millis(), 200);
+        assert_eq!(attempts.count(address(0), at(50)).delay.as_millis(), 100);
+        attempts.count(address(9999), at(1000));
+        assert_eq!(attempts.0.len(), 1, "the forgotten make room first");
+    }
+
+    #[test]
+    fn a_machine_has_one_source_whatever_its_addresses() {
+        let of = |text: &str| text.parse().map(Source::of);
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:3:4:5:6"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        let shown = |text: &str| of(text).map(|source| source.to_string());
+        assert_eq!(shown("2001:db8:1:2::1").as_deref(), Ok("2001:db8:1:2::/64"));
+        assert_eq!(shown("::1").as_deref(), Ok("::1"));
+    }
+}

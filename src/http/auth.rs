@@ -87,7 +87,7 @@ pub struct Secrets {
 
 /// What a secret allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Access {
+pub(super) enum Access {
     Full,
     Read,
 }
@@ -160,7 +160,23 @@ pub struct Operator;
 
 /// The caller knows one of the secrets. 401 if not.
 #[derive(Debug, Clone, Copy)]
-pub struct Reader;
+pub struct Reader(Access);
+
+impl Reader {
+    /// Whether it is one that allows everything; 403 if not.
+    ///
+    /// # Errors
+    /// The answer.
+    pub fn operator(self) -> Result<Operator, Failure> {
+        match self.0 {
+            Access::Full => Ok(Operator),
+            Access::Read => Err(Failure::new(
+                StatusCode::FORBIDDEN,
+                "this secret is http.read_secret, which only reads; use http.secret",
+            )),
+        }
+    }
+}
 
 impl<S> FromRequestParts<S> for Operator
 where
@@ -170,13 +186,7 @@ where
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        match Gate::from_ref(state).access(parts).await? {
-            Access::Full => Ok(Self),
-            Access::Read => Err(Failure::new(
-                StatusCode::FORBIDDEN,
-                "this secret is http.read_secret, which only reads; use http.secret",
-            )),
-        }
+        Reader(Gate::from_ref(state).access(parts).await?).operator()
     }
 }
 
@@ -188,6 +198,6 @@ where
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        Gate::from_ref(state).access(parts).await.map(|_| Self)
+        Gate::from_ref(state).access(parts).await.map(Self)
     }
 }

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 /// Longer texts are not ours.
 const LONGEST_TEXT: usize = 8 * 1024;
@@ -90,4 +90,67 @@ pub(super) async fn shaped(response: Response) -> Response {
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.extend(shape.headers);
     Response::from_parts(parts, Body::new(body))
+}
+
+/// How calls are described that only read and whose parameters can be wrong.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(super) enum Reading {
+    /// A parameter is wrong.
+    #[response(status = 400)]
+    BadRequest(FailureBody),
+    /// No secret, or a wrong one.
+    #[response(status = 401)]
+    Unauthorized(FailureBody),
+    /// There is no such thing.
+    #[response(status = 404)]
+    NotFound(FailureBody),
+    /// The database cannot.
+    #[response(status = 500)]
+    Failed(FailureBody),
+    /// sweepd is stopping or overwhelmed.
+    #[response(status = 503)]
+    Unavailable(FailureBody),
+}
+
+/// How calls are described that change something.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(super) enum Changing {
+    /// A parameter is wrong.
+    #[response(status = 400)]
+    BadRequest(FailureBody),
+    /// No secret, or a wrong one.
+    #[response(status = 401)]
+    Unauthorized(FailureBody),
+    /// This secret only reads.
+    #[response(status = 403)]
+    Forbidden(FailureBody),
+    /// There is no such thing.
+    #[response(status = 404)]
+    NotFound(FailureBody),
+    /// The database cannot.
+    #[response(status = 500)]
+    Failed(FailureBody),
+    /// sweepd is stopping or overwhelmed.
+    #[response(status = 503)]
+    Unavailable(FailureBody),
+}
+
+/// How calls are described that take JSON, beside [`Changing`].
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(super) enum Taking {
+    /// The body did not arrive in time.
+    #[response(status = 408)]
+    TooLate(FailureBody),
+    /// The body is too large.
+    #[response(status = 413)]
+    TooLarge(FailureBody),
+    /// The body is not JSON.
+    #[response(status = 415)]
+    NotJson(FailureBody),
+    /// A value is not accepted, or there is no place for it.
+    #[response(status = 422)]
+    NotAccepted(FailureBody),
 }

@@ -137,7 +137,7 @@ impl Bound {
         if let Some(listener) = self.tcp {
             let http = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
             let tls = self.settings.borrow().tls.is_some();
-            info!(http, tls, "listening");
+            info!(%http, tls, "listening");
             tasks.spawn(accept(listener, Arc::clone(&connections)));
         }
         if let Some(socket) = self.socket {
@@ -216,9 +216,10 @@ async fn accept<L: Listener + Sync>(listener: L, connections: Arc<Connections>) 
     let stop = connections.stop.clone();
     let accepting = async {
         loop {
-            let Ok(place) = Arc::clone(&connections.free).acquire_owned().await else { return };
             match listener.next().await {
                 Ok((stream, source)) => {
+                    // The place is taken for a connection that is there: no listener keeps one from another.
+                    let Ok(place) = Arc::clone(&connections.free).acquire_owned().await else { return };
                     let (connections, stop) = (Arc::clone(&connections), stop.clone());
                     connections.tasks.clone().spawn(async move {
                         L::serve(&connections, stream, Peer { source, stop }).await;

@@ -140,10 +140,7 @@ impl Worker {
             match found {
                 Ok(Found::Nobody) => return None,
                 Ok(Found::Alive) => pause = sweeper.stale_after / 2,
-                Ok(Found::Dead(report)) => {
-                    crate::sweep::log(&report);
-                    return Some(takeover(&sweeper));
-                }
+                Ok(Found::Dead(_)) => return Some(takeover(&sweeper)),
                 Ok(Found::Left(run)) => {
                     info!(job = %job.spec.job, runId = %run, "nobody has gone on with a run that was found dead");
                     return Some(takeover(&sweeper));

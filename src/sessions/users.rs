@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::change::{Deed, USER_PROFILE_UPDATED, USER_ROLE_UPDATED, Undone, audited};
 use super::store::{Store, found, none_where_impossible};
@@ -17,12 +18,13 @@ const LONGEST: usize = 255;
 const LONGEST_EMAIL: usize = 254;
 
 /// What is to change of a user; the rest stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Changes {
     /// The role.
     pub role: Option<String>,
-    /// The name.
+    /// The name; null takes it away.
+    #[schema(value_type = Option<String>)]
     pub name: Name,
     /// The e-mail address.
     pub email: Option<String>,
@@ -49,6 +51,15 @@ pub enum Name {
     Set(String),
 }
 
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Keep | Self::Clear => serializer.serialize_none(),
+            Self::Set(name) => serializer.serialize_str(name),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::<String>::deserialize(deserializer).map(|name| name.map_or(Self::Clear, Self::Set))
@@ -56,7 +67,7 @@ impl<'de> Deserialize<'de> for Name {
 }
 
 /// What has changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Updated {
     /// `role`, `name`, `email`: those that were different before.
     pub changed: Vec<&'static str>,

@@ -13,7 +13,7 @@ use crate::ledger::Standing;
 use crate::lifecycle::Background;
 use crate::report::{RunId, Trigger};
 use crate::sweep::stats::{DryRun, Stats};
-use crate::sweep::{Answer, Error, Request};
+use crate::sweep::{Answer, Error, Request, plan};
 
 /// Statistics older than this are counted anew when somebody asks, if that does not take too long.
 const STALE: Duration = Duration::from_mins(1);
@@ -27,6 +27,7 @@ pub struct Desk {
     handle: Handle,
     statistics: Latest<Stats, Error>,
     dry_run: Latest<DryRun, Error>,
+    plan: Latest<plan::Shown, Error>,
     standing: Latest<Standing, Error>,
     /// One table at a time is counted in a database.
     counting: Arc<Semaphore>,
@@ -42,8 +43,8 @@ impl Desk {
         counting: Arc<Semaphore>,
         background: Background,
     ) -> Self {
-        let (statistics, dry_run, standing) = Default::default();
-        Self { assigned, handle, statistics, dry_run, standing, counting, background }
+        let (statistics, dry_run, plan, standing) = Default::default();
+        Self { assigned, handle, statistics, dry_run, plan, standing, counting, background }
     }
 
     /// The job as it is now.
@@ -109,6 +110,24 @@ impl Desk {
         Some(found.map(|found| found.value))
     }
 
+    /// How a run would sweep now. None when the process stops.
+    pub async fn plan(&self) -> Option<Result<plan::Shown, Error>> {
+        let plan = || self.count(|Assignment { job, sweeper, .. }| async move { sweeper.planned(&job.spec).await });
+        let found = self.plan.within(STANDING, &self.background, plan).await?;
+        Some(found.map(|found| found.value))
+    }
+
+    /// Pauses the job or ends its pause; false when it is so already.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn set_paused(&self, paused: bool) -> Result<bool, Error> {
+        let Assignment { job, sweeper, .. } = self.assignment();
+        let changed = sweeper.set_paused(&job.spec, paused).await;
+        self.standing.forget();
+        changed
+    }
+
     /// What the ledger says of the job. None when the process stops.
     pub async fn standing(&self) -> Option<Result<Standing, Error>> {
         let Assignment { job, sweeper, .. } = self.assignment();
@@ -120,8 +139,16 @@ impl Desk {
     /// When the job is run next by itself.
     #[must_use]
     pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let delay = self.delay();
-        self.job().schedule.next_after(now - delay).map(|next| next + delay)
+        self.next_instants(now, 1).pop()
+    }
+
+    /// When it is run by itself, `count` times from `now` on.
+    #[must_use]
+    pub fn next_instants(&self, now: DateTime<Utc>, count: usize) -> Vec<DateTime<Utc>> {
+        let (job, delay) = (self.job(), self.delay());
+        let first = job.schedule.next_after(now - delay);
+        let instants = std::iter::successors(first, |at| job.schedule.next_after(*at));
+        instants.take(count).map(|at| at + delay).collect()
     }
 
     /// How long after its instants this host runs the job.

@@ -80,11 +80,11 @@ where
         Some(outcome.map_err(|failure| failure.value))
     }
 
-    /// The latest value, however old. When it is `stale`, a newer one is found out meanwhile, but not all the time. Only
+    /// The latest value, however old. When it `is_stale`, a newer one is found out meanwhile, but not all the time. Only
     /// where there is none is it waited for.
     pub async fn at_once<W>(
         &self,
-        stale: impl FnOnce(&Found<T>) -> bool,
+        is_stale: impl FnOnce(&Found<T>) -> bool,
         background: &Background,
         work: impl FnOnce() -> W,
     ) -> Option<Result<Found<T>, E>>
@@ -93,31 +93,37 @@ where
     {
         let latest = self.lock().value.clone();
         let Some(latest) = latest else { return self.within(FAILED_JUST_NOW, background, work).await };
-        self.look_again(stale, background, work);
+        self.look_again(is_stale, background, work);
         Some(Ok(latest))
     }
 
-    /// The latest value, if there is one. When there is none, or it is `stale`, one is found out meanwhile, but not all the
+    /// The latest value, if there is one. When there is none, or it `is_stale`, one is found out meanwhile, but not all the
     /// time.
     pub fn known<W>(
         &self,
-        stale: impl FnOnce(&Found<T>) -> bool,
+        is_stale: impl FnOnce(&Found<T>) -> bool,
         background: &Background,
         work: impl FnOnce() -> W,
     ) -> Option<Found<T>>
     where
         W: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.look_again(stale, background, work);
+        self.look_again(is_stale, background, work);
         self.lock().value.clone()
     }
 
-    fn look_again<W>(&self, stale: impl FnOnce(&Found<T>) -> bool, background: &Background, work: impl FnOnce() -> W)
+    /// Forgets what was found out: it has changed.
+    pub fn forget(&self) {
+        let mut state = self.lock();
+        (state.value, state.failure, state.under_way) = (None, None, None);
+    }
+
+    fn look_again<W>(&self, is_stale: impl FnOnce(&Found<T>) -> bool, background: &Background, work: impl FnOnce() -> W)
     where
         W: Future<Output = Result<T, E>> + Send + 'static,
     {
         let mut state = self.lock();
-        let is_wanted = state.value.as_ref().is_none_or(|value| stale(value) && value.age() > value.took * REST);
+        let is_wanted = state.value.as_ref().is_none_or(|value| is_stale(value) && value.age() > value.took * REST);
         let failed_lately =
             state.failure.as_ref().is_some_and(|failure| failure.age() < failure.took * REST + FAILED_JUST_NOW);
         if is_wanted && !failed_lately {

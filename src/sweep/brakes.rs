@@ -57,8 +57,10 @@ impl Run<'_> {
             () = tokio::time::sleep(time) => {}
             () = self.stop.cancelled() => {}
         }
+        let time = watch.elapsed();
         let mut throttled = self.throttled.lock().unwrap_or_else(PoisonError::into_inner);
-        *throttled.entry(pause.reason).or_default() += watch.elapsed();
+        *throttled.entry(pause.reason).or_default() += time;
+        self.metrics.throttled(pause.reason, time);
     }
 
     /// Milliseconds paused, by reason.

@@ -22,6 +22,9 @@ impl Sweeper {
         let (database, ledger) = self.prepare(spec).await?;
         let skipped = ledger.skip(&self.new_run(&database, spec, request), None).await;
         database.close().await;
+        if matches!(skipped, Ok(true)) {
+            self.metrics.job(&spec.job).skipped(request.trigger);
+        }
         Ok(skipped?)
     }
 
@@ -46,6 +49,9 @@ impl Sweeper {
         let target = database.qualify(&spec.layout.table).to_string();
         let found = ledger.recover(&target, &spec.job).await;
         database.close().await;
+        if let Ok(Found::Dead(report)) = &found {
+            self.found_dead(report);
+        }
         Ok(found?)
     }
 
@@ -68,9 +74,10 @@ impl Sweeper {
     pub async fn set_paused(&self, spec: &Spec, paused: bool) -> Result<bool, Error> {
         let (database, ledger) = self.prepare(spec).await?;
         let target = database.qualify(&spec.layout.table).to_string();
-        let changed = match paused {
-            true => ledger.pause(&target, &spec.job, &self.host).await,
-            false => ledger.resume(&target, &spec.job).await,
+        let changed = if paused {
+            ledger.pause(&target, &spec.job, &self.host).await
+        } else {
+            ledger.resume(&target, &spec.job).await
         };
         database.close().await;
         Ok(changed?)
@@ -115,13 +122,23 @@ impl Sweeper {
         };
         let new = self.new_run(&database, spec, request);
         let heeds_pause = request.heeds_pause();
-        match retry_claim(stop, || claim_unless_paused(&ledger, &new, heeds_pause)).await {
+        match retry_claim(stop, || self.claim_unless_paused(&ledger, &new, heeds_pause)).await {
             Ok(claim) => Ok((database, ledger, claim)),
             Err(error) => {
                 database.close().await;
                 Err(error.into())
             }
         }
+    }
+
+    /// An instant that comes while the job is paused is answered: when the pause ends, it is not caught up with.
+    async fn claim_unless_paused(&self, ledger: &Ledger, new: &NewRun, heeds_pause: bool) -> Result<Claim, DbError> {
+        let pause = if heeds_pause { ledger.paused(&new.target, &new.job).await? } else { None };
+        let Some(pause) = pause else { return ledger.claim(new).await };
+        if new.scheduled_for.is_some() && ledger.skip(new, Some(&format!("the job is {pause}"))).await? {
+            self.metrics.job(&new.job).skipped(new.trigger);
+        }
+        Ok(Claim::Paused(pause))
     }
 
     async fn prepare(&self, spec: &Spec) -> Result<(Database, Ledger), Error> {
@@ -179,14 +196,4 @@ impl Sweeper {
             host: self.host.clone(),
         }
     }
-}
-
-/// An instant that comes while the job is paused is answered: when the pause ends, it is not caught up with.
-async fn claim_unless_paused(ledger: &Ledger, new: &NewRun, heeds_pause: bool) -> Result<Claim, DbError> {
-    let pause = if heeds_pause { ledger.paused(&new.target, &new.job).await? } else { None };
-    let Some(pause) = pause else { return ledger.claim(new).await };
-    if new.scheduled_for.is_some() {
-        ledger.skip(new, Some(&format!("the job is {pause}"))).await?;
-    }
-    Ok(Claim::Paused(pause))
 }
