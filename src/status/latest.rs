@@ -147,32 +147,37 @@ where
         }
         let (sender, receiver) = watch::channel(None);
         state.under_way = Some(receiver.clone());
-        let (work, latest) = (work(), Self(Arc::clone(&self.0)));
+        let (work, latest, mine) = (work(), Self(Arc::clone(&self.0)), receiver.clone());
         background.spawn(async move {
             let asked = Stopwatch::start();
             let found = work.await;
-            let outcome = latest.keep(found, asked);
+            let outcome = latest.keep(found, asked, &mine);
             sender.send_replace(Some(outcome));
         });
         receiver
     }
 
-    fn keep(&self, found: Result<T, E>, asked: Stopwatch) -> Outcome<T, E> {
+    /// What was forgotten while it was found out is not kept.
+    fn keep(
+        &self,
+        found: Result<T, E>,
+        asked: Stopwatch,
+        mine: &watch::Receiver<Option<Outcome<T, E>>>,
+    ) -> Outcome<T, E> {
         let took = asked.elapsed();
+        let outcome = match found {
+            Ok(value) => Ok(Found { value, asked, took }),
+            Err(failure) => Err(Found { value: failure, asked, took }),
+        };
         let mut state = self.lock();
-        state.under_way = None;
-        match found {
-            Ok(value) => {
-                let value = Found { value, asked, took };
-                (state.value, state.failure) = (Some(value.clone()), None);
-                Ok(value)
-            }
-            Err(failure) => {
-                let failure = Found { value: failure, asked, took };
-                state.failure = Some(failure.clone());
-                Err(failure)
+        if state.under_way.as_ref().is_some_and(|under_way| under_way.same_channel(mine)) {
+            state.under_way = None;
+            match outcome.clone() {
+                Ok(value) => (state.value, state.failure) = (Some(value), None),
+                Err(failure) => state.failure = Some(failure),
             }
         }
+        outcome
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T, E>> {
