@@ -17,6 +17,7 @@
 mod change;
 mod door;
 mod error;
+mod privileges;
 mod revoke;
 mod settings;
 mod store;

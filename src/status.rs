@@ -1,5 +1,6 @@
 //! What is known of every job while the daemon runs, and where they are asked for runs: what HTTP and metrics show.
 
+mod books;
 mod desk;
 mod gauges;
 mod health;
@@ -13,6 +14,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use tokio::sync::{Semaphore, watch};
 
+pub use books::Books;
 pub use desk::Desk;
 pub use health::{Problem, judge, overdue};
 pub use latest::{Found, Latest};

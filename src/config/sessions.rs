@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::error::quoted;
+use super::error::{may_be_secret, quoted};
 use super::jobs::CENTURY;
 use super::key::{did_you_mean, nearest};
 use super::reader::Section;
@@ -54,10 +54,12 @@ pub(super) fn users(root: &mut Section<'_>) -> Users {
     };
     let (id, role) = (column("id", default.id), column("role", default.role));
     let (name, email) = (column("name", default.name), column("email", default.email));
-    let roles: Vec<String> = section.optional("roles").unwrap_or_default();
-    if section.has("roles") && (roles.is_empty() || roles.iter().any(|role| role.trim().is_empty())) {
-        section.problem("roles", "expected the roles that can be given; leave it out to accept any");
+    let roles: Option<Vec<String>> = section.optional("roles");
+    let odd = |role: &String| role.trim().is_empty() || role.chars().any(char::is_control) || may_be_secret(role);
+    if roles.as_ref().is_some_and(|roles| roles.is_empty() || roles.iter().any(odd)) {
+        section.problem("roles", "expected the names of the roles that can be given; leave it out to accept any");
     }
+    let roles = roles.unwrap_or_default();
     section.finish();
     Users { table, schema, id, role, name, email, roles }
 }

@@ -16,7 +16,7 @@ use crate::job::{Assignment, Handle, Inbox, Job, Worker};
 use crate::lifecycle::{Background, Lifecycle};
 use crate::report::rfc3339;
 use crate::schedule::timer::{Ticket, Timer, TimerError};
-use crate::status::{Desk, Roster};
+use crate::status::{Books, Desk, Roster};
 use crate::telemetry::metrics::Metrics;
 
 /// The workers, one for each enabled job.
@@ -27,6 +27,7 @@ pub(super) struct Workers {
     turns: HashMap<String, Arc<Semaphore>>,
     /// One table at a time is counted in a database.
     counts: HashMap<String, Arc<Semaphore>>,
+    books: HashMap<String, Arc<Books>>,
     roster: watch::Sender<Roster>,
     background: Background,
     stop: CancellationToken,
@@ -50,6 +51,7 @@ impl Workers {
             employed: BTreeMap::new(),
             turns: HashMap::new(),
             counts: HashMap::new(),
+            books: HashMap::new(),
             roster: watch::Sender::default(),
             background: lifecycle.background(),
             stop: lifecycle.stop.clone(),
@@ -106,7 +108,11 @@ impl Workers {
         let Some(worker) = self.employed.get(&name) else { return };
         let counting = self.counts.entry(database.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(1)));
         let (assigned, handle) = (worker.assignment.subscribe(), worker.handle.clone());
-        let desk = Desk::new(assigned, handle, Arc::clone(counting), self.background.clone());
+        self.books.values().for_each(|books| books.close(&name));
+        let books = self.books.entry(database.to_owned());
+        let books = books.or_insert_with(|| Arc::new(Books::new(self.background.clone())));
+        books.open(&name, assigned.clone());
+        let desk = Desk::new(assigned, handle, Arc::clone(books), Arc::clone(counting), self.background.clone());
         self.roster.send_modify(|roster| drop(roster.desks.insert(name, Arc::new(desk))));
     }
 
@@ -132,6 +138,7 @@ impl Workers {
         info!(job = name, "the job is gone from the configuration; a batch that is under way is finished");
         worker.stop.cancel();
         self.roster.send_modify(|roster| drop(roster.desks.remove(name)));
+        self.books.values().for_each(|books| books.close(name));
         self.metrics.forget(name);
         self.timer.remove(worker.ticket).await
     }

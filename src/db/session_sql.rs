@@ -234,29 +234,29 @@ pub fn update_user(engine: Engine, table: &TableName, id: Key<'_>, changes: &[(&
         .with(|statement| id.matches(statement))
 }
 
-/// The statements that let `grantee` manage sessions, and users where there are any: `users` is their table with the column
-/// of the id and those that can be changed.
+/// Changes nothing, but only for who may change these columns, and look for rows by `key`.
 #[must_use]
-pub fn grants(
-    engine: Engine,
-    sessions: &TableName,
-    expiry: &str,
-    users: Option<(&TableName, &[String])>,
-    grantee: &str,
-) -> Vec<String> {
-    let name = |column: &String| quote(engine, column);
-    let sessions = quote_table(engine, sessions);
-    let mut grants =
-        vec![format!("GRANT SELECT, DELETE, UPDATE ({}) ON {sessions} TO {grantee};", quote(engine, expiry))];
-    if let Some((table, columns)) = users {
-        let all: Vec<_> = columns.iter().map(name).collect();
-        let changed: Vec<_> = columns.iter().skip(1).map(name).collect();
-        grants.push(format!(
-            "GRANT SELECT ({}), UPDATE ({}) ON {} TO {grantee};",
-            all.join(", "),
-            changed.join(", "),
-            quote_table(engine, table)
-        ));
-    }
-    grants
+pub fn change_nothing(engine: Engine, table: &TableName, key: &Column, columns: &[&Column]) -> Statement {
+    Statement::text(engine, "UPDATE ")
+        .table(table)
+        .push(" SET ")
+        .list(columns, ", ", |statement, column| statement.name(&column.name).push(" = ").name(&column.name))
+        .push(" WHERE ")
+        .name(&key.name)
+        .push(" IS NULL AND 1 = 0")
+}
+
+/// The statement that lets `grantee` manage sessions.
+#[must_use]
+pub fn grant_sessions(engine: Engine, table: &TableName, expiry: &str, grantee: &str) -> String {
+    let (table, expiry) = (quote_table(engine, table), quote(engine, expiry));
+    format!("GRANT SELECT, DELETE, UPDATE ({expiry}) ON {table} TO {grantee};")
+}
+
+/// The statement that lets `grantee` change columns of users.
+#[must_use]
+pub fn grant_users(engine: Engine, table: &TableName, id: &Column, columns: &[&Column], grantee: &str) -> String {
+    let names: Vec<_> = columns.iter().map(|column| quote(engine, &column.name)).collect();
+    let (table, id, names) = (quote_table(engine, table), quote(engine, &id.name), names.join(", "));
+    format!("GRANT SELECT ({id}, {names}), UPDATE ({names}) ON {table} TO {grantee};")
 }

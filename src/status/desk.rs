@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use super::books::Books;
 use super::latest::{Found, Latest};
 use crate::clock::Clock;
 use crate::job::{Active, Activity, Assignment, Handle, Job, Refused};
@@ -17,8 +18,8 @@ use crate::sweep::{Answer, Error, Phase, Request, plan};
 
 /// Statistics older than this are counted anew when somebody asks, if that does not take too long.
 const STALE: Duration = Duration::from_mins(1);
-/// What the ledger says is not read again within this time.
-const STANDING: Duration = Duration::from_secs(2);
+/// A plan is not made again within this time.
+const PLAN: Duration = Duration::from_secs(2);
 
 /// A job, for those who look at it and ask it for runs.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub struct Desk {
     statistics: Latest<Stats, Error>,
     dry_run: Latest<DryRun, Error>,
     plan: Latest<plan::Shown, Error>,
-    standing: Latest<Standing, Error>,
+    books: Arc<Books>,
     /// One table at a time is counted in a database.
     counting: Arc<Semaphore>,
     background: Background,
@@ -40,11 +41,12 @@ impl Desk {
     pub fn new(
         assigned: watch::Receiver<Assignment>,
         handle: Handle,
+        books: Arc<Books>,
         counting: Arc<Semaphore>,
         background: Background,
     ) -> Self {
-        let (statistics, dry_run, plan, standing) = Default::default();
-        Self { assigned, handle, statistics, dry_run, plan, standing, counting, background }
+        let (statistics, dry_run, plan) = Default::default();
+        Self { assigned, handle, statistics, dry_run, plan, books, counting, background }
     }
 
     /// The job as it is now.
@@ -120,8 +122,9 @@ impl Desk {
 
     /// How a run would sweep now. None when the process stops.
     pub async fn plan(&self) -> Option<Result<plan::Shown, Error>> {
-        let plan = || self.count(|Assignment { job, sweeper, .. }| async move { sweeper.planned(&job.spec).await });
-        let found = self.plan.within(STANDING, &self.background, plan).await?;
+        let Assignment { job, sweeper, .. } = self.assignment();
+        let plan = move || async move { sweeper.planned(&job.spec).await };
+        let found = self.plan.within(PLAN, &self.background, plan).await?;
         Some(found.map(|found| found.value))
     }
 
@@ -132,16 +135,13 @@ impl Desk {
     pub async fn set_paused(&self, paused: bool) -> Result<bool, Error> {
         let Assignment { job, sweeper, .. } = self.assignment();
         let changed = sweeper.set_paused(&job.spec, paused).await;
-        self.standing.forget();
+        self.books.turn_over();
         changed
     }
 
     /// What the ledger says of the job. None when the process stops.
     pub async fn standing(&self) -> Option<Result<Standing, Error>> {
-        let Assignment { job, sweeper, .. } = self.assignment();
-        let read = move || async move { sweeper.standing(&job.spec).await };
-        let found = self.standing.within(STANDING, &self.background, read).await?;
-        Some(found.map(|found| found.value))
+        self.books.standing(&self.job().spec.job).await
     }
 
     /// When the job is run next by itself.

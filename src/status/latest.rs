@@ -38,8 +38,6 @@ pub struct Latest<T, E>(Arc<Mutex<State<T, E>>>);
 struct State<T, E> {
     value: Option<Found<T>>,
     failure: Option<Found<E>>,
-    /// How often all was forgotten: what was begun before that is no news any more.
-    forgotten: u64,
     /// Somebody is about to find out.
     under_way: Option<watch::Receiver<Option<Outcome<T, E>>>>,
 }
@@ -48,7 +46,7 @@ type Outcome<T, E> = Result<Found<T>, Found<E>>;
 
 impl<T, E> Default for Latest<T, E> {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(State { value: None, failure: None, forgotten: 0, under_way: None })))
+        Self(Arc::new(Mutex::new(State { value: None, failure: None, under_way: None })))
     }
 }
 
@@ -118,7 +116,6 @@ where
     pub fn forget(&self) {
         let mut state = self.lock();
         (state.value, state.failure, state.under_way) = (None, None, None);
-        state.forgotten += 1;
     }
 
     fn look_again<W>(&self, is_stale: impl FnOnce(&Found<T>) -> bool, background: &Background, work: impl FnOnce() -> W)
@@ -150,28 +147,34 @@ where
         }
         let (sender, receiver) = watch::channel(None);
         state.under_way = Some(receiver.clone());
-        let (work, latest, forgotten) = (work(), Self(Arc::clone(&self.0)), state.forgotten);
+        let (work, latest, mine) = (work(), Self(Arc::clone(&self.0)), receiver.clone());
         background.spawn(async move {
             let asked = Stopwatch::start();
             let found = work.await;
-            let outcome = latest.keep(found, asked, forgotten);
+            let outcome = latest.keep(found, asked, &mine);
             sender.send_replace(Some(outcome));
         });
         receiver
     }
 
-    fn keep(&self, found: Result<T, E>, asked: Stopwatch, forgotten: u64) -> Outcome<T, E> {
+    /// What was forgotten while it was found out is not kept.
+    fn keep(
+        &self,
+        found: Result<T, E>,
+        asked: Stopwatch,
+        mine: &watch::Receiver<Option<Outcome<T, E>>>,
+    ) -> Outcome<T, E> {
         let took = asked.elapsed();
         let outcome = match found {
             Ok(value) => Ok(Found { value, asked, took }),
             Err(failure) => Err(Found { value: failure, asked, took }),
         };
         let mut state = self.lock();
-        if state.forgotten == forgotten {
+        if state.under_way.as_ref().is_some_and(|under_way| under_way.same_channel(mine)) {
             state.under_way = None;
-            match &outcome {
-                Ok(value) => (state.value, state.failure) = (Some(value.clone()), None),
-                Err(failure) => state.failure = Some(failure.clone()),
+            match outcome.clone() {
+                Ok(value) => (state.value, state.failure) = (Some(value), None),
+                Err(failure) => state.failure = Some(failure),
             }
         }
         outcome

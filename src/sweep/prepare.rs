@@ -1,5 +1,6 @@
 //! What comes before a run: the connection, sweepd's own tables, the ledger, the claim; and what was found dead.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -55,16 +56,26 @@ impl Sweeper {
         Ok(found?)
     }
 
-    /// What the ledger says of a job.
+    /// What the ledger says of jobs of one database.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn standing(&self, spec: &Spec) -> Result<Standing, Error> {
-        let (database, ledger) = self.prepare(spec).await?;
-        let target = database.qualify(&spec.layout.table).to_string();
-        let standing = ledger.standing(&target, &spec.job, self.clock.now()).await;
+    pub async fn standings(&self, specs: &[&Spec]) -> Result<BTreeMap<String, Standing>, Error> {
+        let database = Database::connect(&self.database).await?;
+        let standings = self.standings_in(&database, specs).await;
         database.close().await;
-        Ok(standing?)
+        standings
+    }
+
+    async fn standings_in(&self, database: &Database, specs: &[&Spec]) -> Result<BTreeMap<String, Standing>, Error> {
+        self.create_own_tables(database).await?;
+        let ledger = Ledger::new(database, None, self.stale_after);
+        let mut standings = BTreeMap::new();
+        for spec in specs {
+            let target = database.qualify(&spec.layout.table).to_string();
+            standings.insert(spec.job.clone(), ledger.standing(&target, &spec.job, self.clock.now()).await?);
+        }
+        Ok(standings)
     }
 
     /// Pauses a job or ends its pause, for all processes; false when it is so already.

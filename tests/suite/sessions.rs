@@ -15,6 +15,7 @@ use sweepd::config::{Config, Environment};
 use sweepd::daemon;
 use sweepd::sessions::Sessions;
 
+use crate::oneshot::quoted;
 use crate::servers::{Engine, TestDatabase};
 use crate::stage::Stage;
 
@@ -30,7 +31,7 @@ fn minutes(minutes: i64) -> DateTime<Utc> {
 }
 
 /// Does the same on every engine, on an application's tables.
-fn on_every_engine(test: impl AsyncFn(&App)) {
+fn on_every_engine(test: &impl AsyncFn(&App)) {
     for engine in Engine::all() {
         if let Some(stage) = Stage::fresh(engine) {
             let app = App { stage, engine };
@@ -68,7 +69,7 @@ impl App {
     }
 
     fn name(&self, name: &str) -> String {
-        crate::oneshot::quoted(self.engine, name)
+        quoted(self.engine, name)
     }
 
     fn database(&self) -> &TestDatabase {
@@ -86,24 +87,45 @@ impl App {
 
     /// Adds a session that ends at `expires`.
     fn add(&self, token: &str, user: &str, expires: DateTime<Utc>) {
-        let expires = match self.engine {
-            Engine::Sqlite => expires.timestamp_millis().to_string(),
-            _ => format!("'{}'", expires.format("%Y-%m-%d %H:%M:%S%.3f")),
-        };
-        let token = token.replace('\'', "''");
-        let sql = format!("INSERT INTO {} VALUES ('{token}', '{user}', {expires})", self.name("Session"));
+        let sql = format!("INSERT INTO {} VALUES {}", self.name("Session"), row(self.engine, token, user, expires));
         self.database().execute(&sql);
     }
 
     fn tokens(&self) -> Vec<String> {
-        let (token, table) = (self.name("sessionToken"), self.name("Session"));
-        let rows = self.database().texts(&format!("SELECT {token} FROM {table} ORDER BY {token}"));
-        rows.into_iter().flatten().collect()
+        tokens(&self.stage)
     }
 
     fn audit(&self) -> Vec<Value> {
         self.stage.audit()
     }
+}
+
+/// Adds sessions of Ada, one for each end: `t0`, `t1`, and so on.
+fn add_all(stage: &Stage, ends: &[DateTime<Utc>]) {
+    let engine = stage.database().engine();
+    let row = |(number, end): (usize, &DateTime<Utc>)| row(engine, &format!("t{number}"), "ada", *end);
+    let rows: Vec<_> = ends.iter().enumerate().map(row).collect();
+    stage.database().execute(&format!("INSERT INTO {} VALUES {}", quoted(engine, "Session"), rows.join(", ")));
+}
+
+fn row(engine: Engine, token: &str, user: &str, expires: DateTime<Utc>) -> String {
+    let expires = match engine {
+        Engine::Sqlite => expires.timestamp_millis().to_string(),
+        _ => format!("'{}'", expires.format("%Y-%m-%d %H:%M:%S%.3f")),
+    };
+    let token = token.replace('\'', "''");
+    let token = if engine == Engine::MySql { token.replace('\\', "\\\\") } else { token };
+    format!("('{token}', '{user}', {expires})")
+}
+
+/// The tokens that are left, in order.
+fn tokens(stage: &Stage) -> Vec<String> {
+    let engine = stage.database().engine();
+    let (token, table) = (quoted(engine, "sessionToken"), quoted(engine, "Session"));
+    let rows = stage.database().texts(&format!("SELECT {token} FROM {table}"));
+    let mut tokens: Vec<_> = rows.into_iter().flatten().collect();
+    tokens.sort();
+    tokens
 }
 
 fn open(database: &TestDatabase, text: &str, clock: &Clock) -> Sessions {

@@ -44,6 +44,7 @@ fn stop(daemon: &mut Process) {
     assert_eq!(daemon.exit_code(Duration::from_secs(8)), 0, "{}", daemon.output());
 }
 
+/// Waits until its output has `text` `times` times.
 fn said(daemon: &Process, text: &str, times: usize) {
     let deadline = Deadline::after(LIMIT);
     while daemon.output().matches(text).count() < times {
@@ -64,7 +65,7 @@ fn it_is_alive_and_lets_nobody_in_without_a_secret() {
     assert_eq!(place.call("POST", READ, None, "").status, 405);
     let described = place.get(READ, SECRET).json();
     assert!(described["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")), "{described}");
-    assert_eq!(described["paths"]["/healthz"]["get"]["tags"][0], "health");
+    assert_eq!(described["paths"]["/healthz"]["get"]["responses"]["200"]["description"], "alive");
     assert_eq!(described["components"]["securitySchemes"]["secret"]["scheme"], "bearer");
     stop(&mut daemon);
     let output = daemon.output();
@@ -176,41 +177,47 @@ fn a_certificate_is_read_again_at_a_reload_unless_it_is_broken() {
 fn it_stands_a_thousand_calls_at_once() {
     let (_stage, mut daemon) = start(&with_secret());
     let place = Place::Tcp(address(&mut daemon));
-    let crowd = || {
+    // Each takes a file descriptor here, and other tests need some too.
+    let calls = if limit_of_files() < 4096 { 500 } else { 1000 };
+    let call = |number: usize| match number % 4 {
+        0 => place.call("GET", "/healthz", None, "").status == 200,
+        1 => place.call("DELETE", "/healthz", None, "").status == 405,
+        2 => place.call("GET", "/nowhere", None, "").status == 404,
+        _ => place.get(READ, SECRET).status == 200,
+    };
+    let right_answers = || {
         std::thread::scope(|scope| {
-            let calls: Vec<_> = (0..1000)
-                .map(|number| {
-                    let builder = std::thread::Builder::new().stack_size(128 << 10);
-                    let place = place.clone();
-                    let call = move || match number % 4 {
-                        0 => place.call("GET", "/healthz", None, "").status == 200,
-                        1 => place.call("DELETE", "/healthz", None, "").status == 405,
-                        2 => place.call("GET", "/nowhere", None, "").status == 404,
-                        _ => place.get(READ, SECRET).status == 200,
-                    };
-                    builder.spawn_scoped(scope, call).expect("a thread")
-                })
-                .collect();
-            calls.into_iter().map(|call| call.join().expect("it is answered")).filter(|right| *right).count()
+            let spawn = |number| {
+                let builder = std::thread::Builder::new().stack_size(128 << 10);
+                builder.spawn_scoped(scope, move || call(number)).expect("a thread")
+            };
+            let crowd: Vec<_> = (0..calls).map(spawn).collect();
+            crowd.into_iter().map(|call| call.join().expect("it is answered")).filter(|right| *right).count()
         })
     };
     // Once to warm up: allocators keep what they had at the peak.
-    assert_eq!(crowd(), 1000);
-    let before = resident_kilobytes(&daemon);
+    assert_eq!(right_answers(), calls);
+    let before = kilobytes(&daemon);
     for _ in 0..3 {
-        assert_eq!(crowd(), 1000);
+        assert_eq!(right_answers(), calls);
     }
-    let grown = resident_kilobytes(&daemon).saturating_sub(before);
-    assert!(grown < 4096, "{grown} kB more than {before} kB");
-    assert!(before < 96 << 10, "{before} kB");
+    let after = kilobytes(&daemon);
+    assert!(after < before + 4096 && after < 96 << 10, "{before} kB, then {after} kB");
     assert_eq!(place.get(READ, SECRET).status, 200);
     stop(&mut daemon);
 }
 
-fn resident_kilobytes(daemon: &Process) -> u64 {
+fn limit_of_files() -> u64 {
+    let limits = fs::read_to_string("/proc/self/limits").expect("the limits");
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("the limit");
+    line.split_whitespace().next().and_then(|limit| limit.parse().ok()).unwrap_or(u64::MAX)
+}
+
+/// The memory that it has now.
+fn kilobytes(daemon: &Process) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.id())).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-    line.split_whitespace().next().expect("a number").parse().expect("a number")
+    line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
 }
 
 #[test]

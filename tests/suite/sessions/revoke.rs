@@ -8,7 +8,7 @@ use crate::servers::Engine;
 
 #[test]
 fn a_users_live_sessions_are_listed_newest_first_without_their_tokens() {
-    on_every_engine(async |app| {
+    on_every_engine(&async |app| {
         app.add("secret-old", "ada", minutes(10));
         app.add("secret-new", "ada", minutes(20));
         app.add("secret-dead", "ada", now());
@@ -25,7 +25,7 @@ fn a_users_live_sessions_are_listed_newest_first_without_their_tokens() {
 
 #[test]
 fn a_session_is_revoked_once_and_audited_once() {
-    on_every_engine(async |app| {
+    on_every_engine(&async |app| {
         app.add("one", "ada", minutes(10));
         app.add("two", "ada", minutes(10));
         let sessions = app.sessions();
@@ -46,7 +46,7 @@ fn a_session_is_revoked_once_and_audited_once() {
 
 #[test]
 fn all_sessions_of_a_user_go_but_one() {
-    on_every_engine(async |app| {
+    on_every_engine(&async |app| {
         for (token, user) in [("a1", "ada"), ("a2", "ada"), ("a3", "ada"), ("b1", "bob")] {
             app.add(token, user, minutes(10));
         }
@@ -82,7 +82,7 @@ fn lenient(app: &App) {
 
 #[test]
 fn tokens_and_users_are_compared_byte_by_byte() {
-    on_every_engine(async |app| {
+    on_every_engine(&async |app| {
         lenient(app);
         app.add("Token", "ada", minutes(1));
         app.add("it's \\ \"x\"", "ada", minutes(1));
@@ -105,7 +105,7 @@ fn tokens_and_users_are_compared_byte_by_byte() {
 
 #[test]
 fn ids_of_another_type_are_nobodys_and_no_error() {
-    on_every_engine(async |app| {
+    on_every_engine(&async |app| {
         let kind = if app.engine == Engine::Postgres { "uuid" } else { "varchar(40)" };
         let expires = if app.engine == Engine::Sqlite { "datetime" } else { "timestamp" };
         app.database()
@@ -136,7 +136,7 @@ fn ids_of_another_type_are_nobodys_and_no_error() {
 
 #[test]
 fn what_can_be_no_token_is_refused_without_repeating_it() {
-    on_every_engine(async |app| {
+    on_every_engine(&async |app| {
         let sessions = app.sessions();
         for token in ["", "secret\0", "secret\n", &"secret".repeat(1000)] {
             for error in [
@@ -154,7 +154,7 @@ fn what_can_be_no_token_is_refused_without_repeating_it() {
 
 #[test]
 fn a_store_without_a_user_column_says_so() {
-    on_every_engine(async |app| {
+    on_every_engine(&async |app| {
         app.add("one", "ada", minutes(10));
         let encoding = if app.engine == Engine::Sqlite { "epoch-millis" } else { "timestamp" };
         let sessions = app.sessions_with(
@@ -172,7 +172,7 @@ fn a_store_without_a_user_column_says_so() {
 
 #[test]
 fn an_audit_log_that_takes_nothing_stops_no_revocation() {
-    on_every_engine(async |app| {
+    on_every_engine(&async |app| {
         for token in ["one", "two"] {
             app.add(token, "ada", minutes(10));
         }

@@ -28,7 +28,7 @@ fn is(name: Option<&str>, email: &str, role: &str) -> [Option<String>; 3] {
 
 #[test]
 fn a_role_is_changed_and_audited() {
-    on_every_engine(async |app| {
+    on_every_engine(&async |app| {
         let sessions = app.sessions();
         assert_eq!(sessions.update_user_role("ada", "ADMIN").await.unwrap().changed, ["role"]);
         assert_eq!(app.user("ada"), is(Some("Ada"), "ada@example.com", "ADMIN"));
@@ -44,7 +44,7 @@ fn a_role_is_changed_and_audited() {
 
 #[test]
 fn a_profile_and_a_role_change_together_or_not_at_all() {
-    on_every_engine(async |app| {
+    on_every_engine(&async |app| {
         let sessions = app.sessions();
         let json = r#"{ "role": "ADMIN", "name": null, "email": "countess@example.com" }"#;
         let changes: Changes = serde_json::from_str(json).unwrap();
@@ -73,7 +73,7 @@ fn a_profile_and_a_role_change_together_or_not_at_all() {
 
 #[test]
 fn what_is_not_acceptable_changes_nothing() {
-    on_every_engine(async |app| {
+    on_every_engine(&async |app| {
         let sessions = app.sessions();
         let email = |email: &str| Changes { email: Some(email.to_owned()), ..Changes::default() };
         let name = |name: &str| Changes { name: Name::Set(name.to_owned()), ..Changes::default() };
@@ -116,7 +116,7 @@ fn what_is_not_acceptable_changes_nothing() {
 
 #[test]
 fn only_the_roles_that_are_named_are_accepted() {
-    on_every_engine(async |app| {
+    on_every_engine(&async |app| {
         let sessions = app.sessions_with("[users]\nroles = [\"USER\", \"GUEST\"]", &Clock::fixed(now()));
         let error = sessions.update_user_role("ada", "ADMIN").await.unwrap_err();
         assert_eq!(error.to_string(), "this role is not accepted; accepted: USER, GUEST");
@@ -127,7 +127,7 @@ fn only_the_roles_that_are_named_are_accepted() {
 
 #[test]
 fn tables_and_columns_that_are_missing_are_named() {
-    on_every_engine(async |app| {
+    on_every_engine(&async |app| {
         let clock = Clock::fixed(now());
         let absent = app.sessions_with("[users]\ntable = \"people\"", &clock);
         let error = absent.update_user_role("ada", "ADMIN").await.unwrap_err();
@@ -143,7 +143,7 @@ fn tables_and_columns_that_are_missing_are_named() {
 
 #[test]
 fn an_id_that_is_not_unique_changes_nobody() {
-    on_every_engine(async |app| {
+    on_every_engine(&async |app| {
         let table = app.name("User");
         app.database().execute(&format!("UPDATE {table} SET name = 'same'"));
         let sessions = app.sessions_with("[users]\nid = \"name\"", &Clock::fixed(now()));
