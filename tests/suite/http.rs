@@ -5,6 +5,7 @@ pub mod client;
 mod daemon;
 mod limits;
 mod secrets;
+mod sessions;
 mod stand;
 mod stops;
 mod tls;
