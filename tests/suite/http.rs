@@ -9,6 +9,7 @@ mod health;
 mod jobs;
 mod limits;
 mod secrets;
+mod sessions;
 mod stand;
 mod statistics;
 mod stops;
