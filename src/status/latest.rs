@@ -20,6 +20,8 @@ pub struct Found<T> {
     pub value: T,
     asked: Stopwatch,
     took: Duration,
+    /// It has changed since.
+    expired: bool,
 }
 
 impl<T> Found<T> {
@@ -68,7 +70,7 @@ where
     {
         let mut under_way = {
             let mut state = self.lock();
-            if let Some(value) = state.value.as_ref().filter(|value| value.age() <= max_age) {
+            if let Some(value) = state.value.as_ref().filter(|value| !value.expired && value.age() <= max_age) {
                 return Some(Ok(value.clone()));
             }
             if let Some(failure) = state.failure.as_ref().filter(|failure| failure.age() <= max_age) {
@@ -78,6 +80,26 @@ where
         };
         let outcome = under_way.wait_for(Option::is_some).await.ok()?.clone()?;
         Some(outcome.map_err(|failure| failure.value))
+    }
+
+    /// A value that was begun to be found out from now on: at most one that is under way is waited for before.
+    pub async fn anew<W>(&self, background: &Background, work: impl FnOnce() -> W) -> Option<Result<Found<T>, E>>
+    where
+        W: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let asked = Stopwatch::start();
+        let earlier = self.lock().under_way.clone();
+        if let Some(mut earlier) = earlier {
+            // Given up or not, the next one is ours.
+            let _ = earlier.wait_for(Option::is_some).await;
+        }
+        self.within(asked.elapsed(), background, work).await
+    }
+
+    /// The latest value, if there is one, however old.
+    #[must_use]
+    pub fn latest(&self) -> Option<Found<T>> {
+        self.lock().value.clone()
     }
 
     /// The latest value, however old. When it `is_stale`, a newer one is found out meanwhile, but not all the time. Only
@@ -91,8 +113,7 @@ where
     where
         W: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let latest = self.lock().value.clone();
-        let Some(latest) = latest else { return self.within(FAILED_JUST_NOW, background, work).await };
+        let Some(latest) = self.latest() else { return self.within(FAILED_JUST_NOW, background, work).await };
         self.look_again(is_stale, background, work);
         Some(Ok(latest))
     }
@@ -109,13 +130,14 @@ where
         W: Future<Output = Result<T, E>> + Send + 'static,
     {
         self.look_again(is_stale, background, work);
-        self.lock().value.clone()
+        self.latest()
     }
 
-    /// Forgets what was found out: it has changed.
-    pub fn forget(&self) {
+    /// What was found out until now, or is being found out, is old: it has changed.
+    pub fn expire(&self) {
         let mut state = self.lock();
-        (state.value, state.failure, state.under_way) = (None, None, None);
+        state.value.iter_mut().for_each(|value| value.expired = true);
+        (state.failure, state.under_way) = (None, None);
     }
 
     fn look_again<W>(&self, is_stale: impl FnOnce(&Found<T>) -> bool, background: &Background, work: impl FnOnce() -> W)
@@ -166,8 +188,9 @@ where
     ) -> Outcome<T, E> {
         let took = asked.elapsed();
         let outcome = match found {
-            Ok(value) => Ok(Found { value, asked, took }),
-            Err(failure) => Err(Found { value: failure, asked, took }),
+            Ok(value) => Ok(Found { value, asked, took, expired: false }),
+            // Its age counts from its end: it may have taken long to fail.
+            Err(failure) => Err(Found { value: failure, asked: Stopwatch::start(), took, expired: false }),
         };
         let mut state = self.lock();
         if state.under_way.as_ref().is_some_and(|under_way| under_way.same_channel(mine)) {

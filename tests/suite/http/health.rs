@@ -5,7 +5,7 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 use sweepd::config::{Config, Environment};
 use sweepd::job::Job;
-use sweepd::ledger::{Armed, Standing};
+use sweepd::ledger::{Armed, Pause, Standing};
 use sweepd::report::{Outcome, Report, RunId, Trigger};
 use sweepd::status::{Problem, judge, overdue};
 
@@ -103,7 +103,7 @@ fn job() -> Job {
 }
 
 fn standing(since: &str, answered: Option<&str>) -> Standing {
-    let armed = Armed { since: at(since), answered: answered.map(at) };
+    let armed = Armed { schedule: job().armed_as(), since: at(since), answered: answered.map(at) };
     Standing { armed: Some(armed), last: None, last_success: None, paused: None }
 }
 
@@ -131,6 +131,10 @@ fn a_job_is_overdue_five_minutes_after_an_instant_that_nobody_answered() {
         let found = overdue(&job(), &standing(since, answered), TimeDelta::zero(), at(now));
         assert_eq!(found, expected, "{since} {answered:?} {now}");
     }
+    // The ledger does not know yet of an edit.
+    let mut other = standing("20T12:00:00", None);
+    other.armed.as_mut().expect("a schedule").schedule = "0 3 * * * UTC".to_owned();
+    assert_eq!(overdue(&job(), &other, TimeDelta::zero(), at("24T12:00:00")), none);
     let unarmed = Standing { armed: None, ..standing("20T12:00:00", None) };
     assert_eq!(overdue(&job(), &unarmed, TimeDelta::zero(), at("24T12:00:00")), none);
 }
@@ -171,6 +175,9 @@ fn how_the_last_run_ended_is_judged() {
     for fine in [None, Some(Outcome::Completed), Some(Outcome::Partial)] {
         assert_eq!(judged(fine, None), None, "{fine:?}");
     }
+    let paused =
+        Standing { paused: Some(Pause { since: now, host: "here".to_owned() }), ..standing("20T12:00:00", None) };
+    assert_eq!(judge(&job(), &paused, TimeDelta::zero(), now), None, "who paused it knows");
     let never_ran = standing("20T12:00:00", Some("24T02:00:00"));
     assert_eq!(judge(&job(), &never_ran, TimeDelta::zero(), now), None);
     let overdue = standing("20T12:00:00", None);
