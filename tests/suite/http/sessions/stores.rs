@@ -59,7 +59,10 @@ fn on_every_engine(rest: &str, test: impl Fn(&mut Api) + Sync) {
 /// A store that can only be asked by token, as `job`.
 fn assert_has_no_users(api: &Api, job: &str, table: &str) {
     let no_user = |error: String| {
-        assert!(error.contains(table) && error.contains("has no column for the user, so sessions can only be"), "{error}");
+        assert!(
+            error.contains(table) && error.contains("has no column for the user, so sessions can only be"),
+            "{error}"
+        );
     };
     no_user(api.refused(422, "GET", &format!("{LIST}{job}"), ""));
     no_user(api.refused(422, "DELETE", &format!("{LIST}{job}"), ""));
@@ -77,8 +80,8 @@ fn assert_has_no_users(api: &Api, job: &str, table: &str) {
 fn where_several_jobs_have_tokens_one_has_to_be_named() {
     on_every_engine(JOBS, |api| {
         api.app.add("tok3n-1", "ada", in_minutes(10));
-        let several = "several jobs have sessions (django, sessions); set `sessions.job` to one of them, or name one with \
-                       `?job=`";
+        let several = "several jobs have sessions (django, sessions); set `sessions.job` to one of them, or name one \
+                       (`--job`, over HTTP `?job=`)";
         for (method, path, body) in [
             ("GET", LIST, ""),
             ("DELETE", LIST, ""),
