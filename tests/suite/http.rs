@@ -2,7 +2,7 @@
 
 mod calls;
 pub mod client;
-mod daemon;
+pub mod daemon;
 mod limits;
 mod secrets;
 mod sessions;
