@@ -100,7 +100,7 @@ fn insert(engine: Engine, name: &str, count: u32, minutes: i32) -> String {
             "INSERT INTO Session SELECT CONCAT('{name}-', seq), CONCAT('u', seq DIV {SESSIONS_EACH}), UTC_TIMESTAMP(3) + INTERVAL {minutes} MINUTE FROM seq_0_to_{last}"
         ),
         Engine::Sqlite => format!(
-            r#"INSERT INTO "Session" WITH RECURSIVE s(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s WHERE n < {last}) SELECT '{name}-' || n, 'u' || n / {SESSIONS_EACH}, CAST(strftime('%s', 'now', '{minutes} minutes') AS INTEGER) * 1000 FROM s"#
+            r#"INSERT INTO "Session" WITH RECURSIVE s(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s WHERE n < {last}) SELECT '{name}-' || n, 'u' || (n / {SESSIONS_EACH}), CAST(strftime('%s', 'now', '{minutes} minutes') AS INTEGER) * 1000 FROM s"#
         ),
     }
 }
