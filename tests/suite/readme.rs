@@ -94,8 +94,8 @@ fn its_calls_over_http_answer_what_it_shows() {
     command.env("CRON_SECRET", SECRET).arg("--config").arg(file).arg("run");
     let mut daemon = Process::spawn(command);
     let address = address(&mut daemon).to_string();
-    let script: String = commands.iter().map(|line| format!("{}\n", &line[2..])).collect();
-    let script = script.replace("127.0.0.1:8787", &address);
+    let script: Vec<_> = commands.iter().map(|line| &line[2..]).collect();
+    let script = script.join("\n").replace("127.0.0.1:8787", &address);
     let said = Command::new("sh").args(["-c", &script]).env("CRON_SECRET", SECRET).output().expect("sh starts");
     let said = String::from_utf8_lossy(&said.stdout);
     let answered: Vec<_> = said.lines().map(without_times).collect();
