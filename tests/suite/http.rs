@@ -4,7 +4,7 @@ pub mod called;
 mod calls;
 pub mod client;
 mod cron;
-mod daemon;
+pub mod daemon;
 mod health;
 mod jobs;
 mod limits;
