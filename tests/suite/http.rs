@@ -8,6 +8,7 @@ mod daemon;
 mod health;
 mod jobs;
 mod limits;
+mod openapi;
 mod secrets;
 mod stand;
 mod statistics;
