@@ -10,6 +10,7 @@ mod jobs;
 mod limits;
 mod openapi;
 mod secrets;
+mod sessions;
 mod stand;
 mod statistics;
 mod stops;

@@ -33,7 +33,7 @@ fn start(http: &str) -> (Stage, Process) {
 }
 
 /// Where it says that it listens.
-fn address(daemon: &mut Process) -> SocketAddr {
+pub fn address(daemon: &mut Process) -> SocketAddr {
     let said = daemon.wait_for_output("is ready", LIMIT);
     let address = said.split("http=").nth(1).expect("an address").split_whitespace().next().expect("an address");
     address.parse().unwrap_or_else(|error| panic!("{error}: {said}"))
@@ -45,7 +45,7 @@ fn stop(daemon: &mut Process) {
 }
 
 /// Waits until its output has `text` `times` times.
-fn said(daemon: &Process, text: &str, times: usize) {
+pub fn said(daemon: &Process, text: &str, times: usize) {
     let deadline = Deadline::after(LIMIT);
     while daemon.output().matches(text).count() < times {
         assert!(!deadline.has_passed(), "not {times} times {text:?}:\n{}", daemon.output());
