@@ -44,6 +44,18 @@ fn each_call_wants_a_secret_as_described() {
 }
 
 #[test]
+fn readme_names_every_call() {
+    const README: &str = include_str!("../../../README.md");
+    let stage = Stage::fresh(Engine::Sqlite).expect("SQLite is built in");
+    let mut called = Called::start(&stage, "", "");
+    let description = called.get("/api/openapi.json").json();
+    for path in description["paths"].as_object().expect("paths").keys() {
+        assert!(README.contains(&format!("{path}`")), "{path}");
+    }
+    called.stop();
+}
+
+#[test]
 fn words_are_described_as_they_are_written() {
     let stage = Stage::fresh(Engine::Sqlite).expect("SQLite is built in");
     let mut called = Called::start(&stage, "", "");
