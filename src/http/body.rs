@@ -38,7 +38,8 @@ impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Body<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _: &S) -> Result<Option<Self>, Failure> {
-        Ok(read(request).await?.map(Self))
+        // `null` is none as well.
+        Ok(read::<Option<T>>(request).await?.flatten().map(Self))
     }
 }
 

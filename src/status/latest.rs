@@ -10,6 +10,8 @@ use crate::lifecycle::Background;
 
 /// What took a second to find out is not found out again within this many seconds, unless somebody insists.
 const REST: u32 = 50;
+/// What takes no longer than this is waited for when the latest value is stale, but not for longer than twice as long.
+const QUICK: Duration = Duration::from_millis(20);
 /// What failed is not tried again within this time, unless somebody insists.
 const FAILED_JUST_NOW: Duration = Duration::from_secs(1);
 
@@ -102,8 +104,8 @@ where
         self.lock().value.clone()
     }
 
-    /// The latest value, however old. When it `is_stale`, a newer one is found out meanwhile, but not all the time. Only
-    /// where there is none is it waited for.
+    /// The latest value, however old. When it `is_stale`, a newer one is found out meanwhile, but not all the time. That is
+    /// waited for where there is none, and for a moment where it took only a moment the last time.
     pub async fn at_once<W>(
         &self,
         is_stale: impl FnOnce(&Found<T>) -> bool,
@@ -114,8 +116,11 @@ where
         W: Future<Output = Result<T, E>> + Send + 'static,
     {
         let Some(latest) = self.latest() else { return self.within(FAILED_JUST_NOW, background, work).await };
-        self.look_again(is_stale, background, work);
-        Some(Ok(latest))
+        let newer = self.look_again(is_stale, background, work).filter(|_| latest.took <= QUICK);
+        let Some(mut newer) = newer else { return Some(Ok(latest)) };
+        let newer = tokio::time::timeout(QUICK * 2, newer.wait_for(Option::is_some)).await;
+        let newer = newer.ok().and_then(|outcome| outcome.ok()?.clone()?.ok());
+        Some(Ok(newer.unwrap_or(latest)))
     }
 
     /// The latest value, if there is one. When there is none, or it `is_stale`, one is found out meanwhile, but not all the
@@ -129,7 +134,7 @@ where
     where
         W: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.look_again(is_stale, background, work);
+        drop(self.look_again(is_stale, background, work));
         self.latest()
     }
 
@@ -140,7 +145,13 @@ where
         (state.failure, state.under_way) = (None, None);
     }
 
-    fn look_again<W>(&self, is_stale: impl FnOnce(&Found<T>) -> bool, background: &Background, work: impl FnOnce() -> W)
+    /// Has a newer value found out where that is wanted, and says where it will be.
+    fn look_again<W>(
+        &self,
+        is_stale: impl FnOnce(&Found<T>) -> bool,
+        background: &Background,
+        work: impl FnOnce() -> W,
+    ) -> Option<watch::Receiver<Option<Outcome<T, E>>>>
     where
         W: Future<Output = Result<T, E>> + Send + 'static,
     {
@@ -148,9 +159,7 @@ where
         let is_wanted = state.value.as_ref().is_none_or(|value| is_stale(value) && value.age() > value.took * REST);
         let failed_lately =
             state.failure.as_ref().is_some_and(|failure| failure.age() < failure.took * REST + FAILED_JUST_NOW);
-        if is_wanted && !failed_lately {
-            drop(self.begin(&mut state, background, work));
-        }
+        (is_wanted && !failed_lately).then(|| self.begin(&mut state, background, work))
     }
 
     /// Starts to find out, unless somebody does so already. That goes on when nobody waits for it any more.

@@ -8,6 +8,7 @@ pub mod daemon;
 mod health;
 mod jobs;
 mod limits;
+mod openapi;
 mod secrets;
 mod sessions;
 mod stand;

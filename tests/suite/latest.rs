@@ -75,10 +75,28 @@ async fn what_is_stale_is_answered_at_once_and_found_out_meanwhile_but_not_all_t
         asked += 1;
     }
     assert!(asked > 1, "begun anew at once");
-    for _ in 0..100 {
+    for _ in 0..10 {
         assert_eq!(counter.at_once(true).await, Ok(1));
     }
     assert_eq!(counter.begun.load(SeqCst), 2, "one at a time");
+}
+
+#[tokio::test]
+async fn what_takes_only_a_moment_is_waited_for_when_the_latest_is_stale() {
+    let latest = Latest::<u32, String>::default();
+    let background = Lifecycle::install().expect("signals").background();
+    let number = Arc::new(AtomicU32::new(0));
+    let next = async || {
+        let count = || {
+            let number = Arc::clone(&number);
+            async move { Ok(number.fetch_add(1, SeqCst) + 1) }
+        };
+        latest.at_once(|_| true, &background, count).await.expect("an answer").map(|found| found.value)
+    };
+    assert_eq!(next().await, Ok(1));
+    // After its rest.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(next().await, Ok(2));
 }
 
 #[tokio::test]

@@ -70,6 +70,7 @@ fn a_body_is_json_and_its_mistakes_are_located() {
     let deep = stand.place().call("POST", "/write", Some(FULL), &"[".repeat(60_000));
     assert_eq!(deep.status, 400, "{deep:?}");
     assert_eq!(stand.place().call("POST", "/maybe", Some(FULL), "").body, "none");
+    assert_eq!(stand.place().call("POST", "/maybe", Some(FULL), "null").body, "none");
     assert_eq!(stand.place().call("POST", "/maybe", Some(FULL), r#"{"count": 1}"#).body, "some");
     assert_eq!(stand.place().call("POST", "/maybe", Some(FULL), "nonsense").status, 400);
 }

@@ -11,7 +11,7 @@ use sweepd::status::{Problem, judge, overdue};
 
 use super::called::{CRON, Called, LATER, SECRET, with_http};
 use crate::servers::Engine;
-use crate::stage::{LIMIT, Stage, on_every_engine};
+use crate::stage::{LIMIT, Stage, on_every_engine, wait};
 
 /// Waits for an answer, which has no word but this one.
 fn readiness(called: &Called, status: u16) {
@@ -78,8 +78,9 @@ fn an_instant_that_nobody_answered_makes_it_unready_until_somebody_sweeps() {
         Called::start(stage, "", job)
     };
     let mut called = daily(&stage);
-    let armed = || stage.database().count("SELECT count(*) FROM sweepd_armed WHERE job = 'other'");
-    crate::stage::wait(&mut called.daemon, "the job is not armed", || armed() == 1);
+    let armed = "SELECT count(*) FROM sweepd_armed WHERE job = 'other'";
+    let is_armed = || stage.database().session().try_count(armed).is_ok_and(|count| count == 1);
+    wait(&mut called.daemon, "the job is not armed", is_armed);
     called.stop();
     stage.database().execute("UPDATE sweepd_armed SET since = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-3 days')");
     let mut called = daily(&stage);
