@@ -56,6 +56,9 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<Option<T>, Failur
         let error = "the body is not JSON by its Content-Type; send it as application/json";
         return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
     }
+    if bytes.trim_ascii() == b"null" {
+        return Ok(None);
+    }
     // An array would do for serde, its first item as the first field.
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(unusable("expected an object of JSON, as in {}"));

@@ -153,9 +153,8 @@ fn excepted(headers: &HeaderMap, in_body: Option<String>) -> Result<Option<Strin
             .to_str()
             .map_err(|_| wrong("the header X-Except-Token holds what no token can hold; use the body"))?;
         if except.as_ref().is_some_and(|other| other != token) {
-            return Err(wrong(
-                "there are two different tokens that are to stay; give one, in the body or in X-Except-Token",
-            ));
+            let error = "there are two different tokens that are to stay; give one, in the body or in X-Except-Token";
+            return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, error));
         }
         except = Some(token.to_owned());
     }

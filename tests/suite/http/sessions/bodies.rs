@@ -18,7 +18,7 @@ fn a_body_that_cannot_be_used_is_refused_and_not_repeated() {
             (r#""tok3n-1""#, 400, "expected an object of JSON"),
             (r#"["tok3n-1"]"#, 400, "expected an object of JSON"),
             (r#"["ADMIN"]"#, 400, "expected an object of JSON"),
-            ("null", 400, "expected an object of JSON"),
+            ("null", 400, "the body is empty; expected JSON"),
             (r#"{"token":"tok3n-1"} {}"#, 400, ""),
             (r#"{"role":1,"token":1}"#, 400, ""),
             (r#"{"token":"tok3n-1","role":"ADMIN"}"#, 400, "unknown field"),
