@@ -33,8 +33,10 @@ pub enum Trouble {
     Timeout,
     /// A unique value that another row has.
     Taken,
-    /// A value that the column does not take: of another form, too long, refused by a constraint.
-    Value,
+    /// A value that the column cannot hold: of another form, out of its range, too long.
+    Form,
+    /// What the table does not allow: a foreign key, a CHECK, NOT NULL, a trigger that says no.
+    Constraint,
     /// Anything else.
     Other,
 }
@@ -72,7 +74,7 @@ impl Trouble {
             Self::DiskFull => "free some space on the database server's disk",
             Self::Busy => "another transaction holds the lock; the next run goes on",
             Self::Timeout => "raise `limits.statement_timeout`, or let `sweepd check` look for a missing index",
-            Self::Taken | Self::Value | Self::Other => "",
+            Self::Taken | Self::Form | Self::Constraint | Self::Other => "",
         }
     }
 }
@@ -173,13 +175,11 @@ fn postgres(code: &str, message: &str) -> Trouble {
         "40001" | "40P01" | "55P03" => Trouble::Busy,
         "57014" => Trouble::Timeout,
         "23505" => Trouble::Taken,
-        // Integrity constraints, data exceptions.
-        "23502" | "23503" | "23514" | "22001" | "22003" | "22007" | "22008" | "22021" | "22P02" | "22P05" => {
-            Trouble::Value
-        }
+        "22001" | "22003" | "22007" | "22008" | "22021" | "22P02" | "22P05" => Trouble::Form,
         "53300" => Trouble::Crowded,
         "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => Trouble::Connection,
         _ if code.starts_with("08") => Trouble::Connection,
+        _ if code.starts_with("23") => Trouble::Constraint,
         _ => Trouble::Other,
     }
 }
@@ -196,7 +196,8 @@ fn mysql(number: u16) -> Trouble {
         1205 | 1213 | 1412 | 1637 => Trouble::Busy,
         1969 | 3024 => Trouble::Timeout,
         1062 | 1169 | 1586 => Trouble::Taken,
-        1048 | 1264 | 1265 | 1267 | 1292 | 1366 | 1406 | 1452 | 3819 | 3988 | 4025 => Trouble::Value,
+        1264 | 1265 | 1267 | 1292 | 1366 | 1406 | 3988 => Trouble::Form,
+        1048 | 1216 | 1217 | 1451 | 1452 | 3819 | 4025 => Trouble::Constraint,
         1040 | 1203 => Trouble::Crowded,
         1053 | 1077 | 1078 | 1079 | 1080 | 1152 | 1158..=1161 | 1927 | 3169 | 4031 => Trouble::Connection,
         _ => Trouble::Other,
@@ -211,7 +212,8 @@ fn sqlite(code: u32, message: &str) -> Trouble {
         13 => Trouble::DiskFull,
         // Of the constraints, UNIQUE and PRIMARY KEY.
         19 if matches!(code, 2067 | 1555) => Trouble::Taken,
-        18..=20 => Trouble::Value,
+        19 => Trouble::Constraint,
+        18 | 20 => Trouble::Form,
         14 => Trouble::NoFile,
         1 if message.starts_with("no such table") => Trouble::NoTable,
         _ => Trouble::Other,
@@ -231,7 +233,9 @@ mod tests {
         assert_eq!(postgres("22023", ""), Trouble::Other);
         assert_eq!(mysql(1213), Trouble::Busy);
         assert_eq!(sqlite(517, ""), Trouble::Busy);
-        assert_eq!((sqlite(2067, ""), sqlite(1299, "")), (Trouble::Taken, Trouble::Value));
+        assert_eq!((sqlite(2067, ""), sqlite(787, ""), sqlite(20, "")), (Trouble::Taken, Trouble::Constraint, Trouble::Form));
+        assert_eq!((postgres("23503", ""), postgres("22P02", "")), (Trouble::Constraint, Trouble::Form));
+        assert_eq!((mysql(1451), mysql(1366)), (Trouble::Constraint, Trouble::Form));
         assert!(Trouble::Busy.is_transient() && !Trouble::Privilege.is_transient());
     }
 }

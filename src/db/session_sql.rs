@@ -135,23 +135,6 @@ impl SessionTable {
             .push(" IS NOT TRUE")
     }
 
-    /// Matches a session that is live, and moves its expiry where that is due (`MySQL`, which writes nothing where nothing
-    /// changes, and counts what matched).
-    #[must_use]
-    pub fn touch_matching(&self, token: Key<'_>, now: DateTime<Utc>, moving: &Moving) -> Statement {
-        let expires = quote(self.engine(), &self.target.expiry.column);
-        Statement::text(self.engine(), "UPDATE ")
-            .table(&self.target.table.name)
-            .push(&format!(" SET {expires} = IF("))
-            .with(|statement| self.target.expiry.due(statement, moving))
-            .push(", ")
-            .with(|statement| self.target.expiry.store(statement, moving.to, ""))
-            .push(&format!(", {expires}) WHERE "))
-            .with(|statement| token.matches(statement))
-            .push(" AND ")
-            .with(|statement| self.target.expiry.live(statement, now))
-    }
-
     /// Moves the expiry of a session that is live and due, in the form of the text `like`.
     #[must_use]
     pub fn touch(&self, token: Key<'_>, now: DateTime<Utc>, moving: &Moving, like: &str) -> Statement {

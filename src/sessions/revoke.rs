@@ -100,8 +100,12 @@ impl Store {
         settings: &Settings,
         gone: &Gone,
     ) -> Result<u64, Undone> {
-        let Some(count) = none_where_impossible(transaction.execute(self.sessions.revoke(key, except)).await)? else {
-            return Ok(0);
+        let count = match transaction.execute(self.sessions.revoke(key, except)).await {
+            Ok(count) => count,
+            Err(error) => {
+                transaction.rollback().await?;
+                return Ok(self.none_if_nobodys(key, Err(error)).await?.unwrap_or_default());
+            }
         };
         if count == 0 {
             transaction.rollback().await?;

@@ -11,7 +11,7 @@ use super::{Error, MOST_LISTED, SessionInfo, Settings, fingerprint};
 use crate::audit::{AuditLog, Unavailable};
 use crate::clock::{Clock, Stopwatch};
 use crate::db::session_sql::{Key, SessionTable};
-use crate::db::{Column, Database, Table, introspect};
+use crate::db::{Column, Database, DbError, Table, Trouble, introspect};
 use crate::sweep::guard;
 
 /// So long nobody asks again.
@@ -119,7 +119,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let list = self.sessions.list(user, self.now(&settings.clock), MOST_LISTED);
-        let rows = none_where_impossible(self.database.read(list).await)?.unwrap_or_default();
+        let rows = self.none_if_nobodys(user, self.database.read(list).await).await?.unwrap_or_default();
         let rows = self
             .database
             .decode(|| rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect::<Result<Vec<_>, _>>())?;
@@ -131,6 +131,22 @@ impl Store {
         // The database knows of NULL only that it is never.
         found.sort_by_key(|session| std::cmp::Reverse(session.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC)));
         Ok(found)
+    }
+
+    /// None where nobody has the key. A value that a column cannot hold need not be the key: the error is about what was to
+    /// be done to a session, unless there is none.
+    pub(super) async fn none_if_nobodys<T>(
+        &self,
+        key: Key<'_>,
+        done: Result<T, DbError>,
+    ) -> Result<Option<T>, Error> {
+        match done {
+            Err(error) if error.trouble == Trouble::Form => {
+                let owners = none_where_impossible(self.database.read(self.sessions.owner(key)).await)?;
+                if owners.is_none_or(|owners| owners.is_empty()) { Ok(None) } else { Err(error.into()) }
+            }
+            done => Ok(Some(done?)),
+        }
     }
 
     /// When a session ends whose column reads as `millis`; none when never.
@@ -146,11 +162,11 @@ pub(super) fn found<'a>(table: &'a Table, name: &str, key: &'static str) -> Resu
     table.column(name).ok_or_else(|| Error::NoColumn { table: table.name.to_string(), column: name.to_owned(), key })
 }
 
-/// A key that the column cannot hold is nobody's: no error, but none.
-pub(super) fn none_where_impossible<T>(done: Result<T, crate::db::DbError>) -> Result<Option<T>, Error> {
+/// A key that the column cannot hold is nobody's: no error, but none. For what only looks for the key.
+pub(super) fn none_where_impossible<T>(done: Result<T, DbError>) -> Result<Option<T>, Error> {
     match done {
         Ok(done) => Ok(Some(done)),
-        Err(error) if error.trouble == crate::db::Trouble::Value => Ok(None),
+        Err(error) if error.trouble == Trouble::Form => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

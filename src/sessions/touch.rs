@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::store::{Store, none_where_impossible};
+use super::store::Store;
 use super::{Error, Sessions, Settings, checked};
 use crate::db::expiry_sql::Moving;
 use crate::db::session_sql::Key;
@@ -33,10 +33,9 @@ impl Store {
         let moving = moving(settings, self.sessions.target.expiry.mode, now);
         let alive = match self.database.engine() {
             Engine::Postgres => self.touch_or_find(token, now, &moving).await,
-            Engine::MySql => self.touch_matching(token, now, &moving).await,
-            Engine::Sqlite => self.look_and_touch(token, now, &moving).await,
+            Engine::MySql | Engine::Sqlite => self.look_and_touch(token, now, &moving).await,
         };
-        Ok(none_where_impossible(alive)?.unwrap_or(false))
+        Ok(self.none_if_nobodys(token, alive).await?.unwrap_or(false))
     }
 
     async fn touch_or_find(&self, token: Key<'_>, now: DateTime<Utc>, moving: &Moving) -> Result<bool, DbError> {
@@ -47,14 +46,8 @@ impl Store {
         Ok(alive)
     }
 
-    async fn touch_matching(&self, token: Key<'_>, now: DateTime<Utc>, moving: &Moving) -> Result<bool, DbError> {
-        let mut transaction = self.database.begin(Purpose::Batch).await?;
-        let matched = transaction.execute(self.sessions.touch_matching(token, now, moving)).await?;
-        transaction.commit().await?;
-        Ok(matched > 0)
-    }
-
-    /// Others on `SQLite` can only write one after the other, so the lock is taken where there is something to write.
+    /// Writes only where there is something to write: on `SQLite` others have to wait for that, and `MySQL` in a strict mode
+    /// refuses to write some values back that it holds.
     async fn look_and_touch(&self, token: Key<'_>, now: DateTime<Utc>, moving: &Moving) -> Result<bool, DbError> {
         let rows = self.database.read(self.sessions.look(token, now, moving)).await?;
         let Some(row) = rows.first() else { return Ok(false) };

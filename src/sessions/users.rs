@@ -262,7 +262,7 @@ fn refusal(error: DbError, changed: &[&str]) -> Error {
             _ if changed.contains(&"name") => "name",
             _ => "role",
         }),
-        Trouble::Value => not_taken(changed),
+        Trouble::Form | Trouble::Constraint => not_taken(changed),
         _ => Error::Database(error),
     }
 }

@@ -122,8 +122,7 @@ fn sessions(text: &mut String, engine: Engine) {
         write(text, &name("list"), table.list(by_user, at(), 1000));
         match engine {
             Engine::Postgres => write(text, &name("touch"), table.touch_or_find(by_token, at(), &moving)),
-            Engine::MySql => write(text, &name("touch"), table.touch_matching(by_token, at(), &moving)),
-            Engine::Sqlite => {
+            Engine::MySql | Engine::Sqlite => {
                 write(text, &name("look"), table.look(by_token, at(), &moving));
                 write(text, &name("touch"), table.touch(by_token, at(), &moving, "2025-01-01T00:00:00.000Z"));
             }

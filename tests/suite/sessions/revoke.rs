@@ -1,6 +1,7 @@
 //! Listing and ending sessions, and only the right ones.
 
 use chrono::TimeDelta;
+use sweepd::db::Trouble;
 use sweepd::sessions::{Error, fingerprint};
 
 use super::{App, minutes, now, on_every_engine};
@@ -184,5 +185,28 @@ fn an_audit_log_that_takes_nothing_stops_no_revocation() {
         assert!(app.sessions().revoke_session("one").await.unwrap());
         app.database().execute(&format!("DROP TABLE {table}"));
         assert_eq!(app.sessions().invalidate_user_sessions("ada", None).await.unwrap(), 1);
+    });
+}
+
+/// A table of an application whose rows keep sessions from being deleted.
+#[test]
+fn a_revocation_that_the_database_refuses_is_an_error() {
+    on_every_engine(&async |app| {
+        app.add("one", "ada", minutes(10));
+        let (devices, session, token) = (app.name("Device"), app.name("Session"), app.name("sessionToken"));
+        let kind = if app.engine == Engine::Postgres { "text" } else { "varchar(191)" };
+        app.database().execute(&format!(
+            "CREATE TABLE {devices} (s {kind} NOT NULL, FOREIGN KEY (s) REFERENCES {session} ({token}));
+             INSERT INTO {devices} VALUES ('one')"
+        ));
+        let sessions = app.sessions();
+        for error in [
+            sessions.revoke_session("one").await.unwrap_err(),
+            sessions.invalidate_user_sessions("ada", None).await.unwrap_err(),
+        ] {
+            let constraint = matches!(&error, Error::Database(error) if error.trouble == Trouble::Constraint);
+            assert!(constraint, "{:?} {error:?}", app.engine);
+        }
+        assert_eq!((app.tokens(), app.audit().len()), (vec!["one".to_owned()], 0));
     });
 }

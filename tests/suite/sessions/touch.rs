@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sweepd::clock::Clock;
-use sweepd::sessions::Sessions;
+use sweepd::db::Trouble;
+use sweepd::sessions::{Error, Sessions};
 use sweepd::zone::Zone;
 
 use super::{block_on, minutes, now, on_every_engine, open};
@@ -283,6 +284,65 @@ fn a_value_of_another_form_is_left_alone() {
         assert!(table.holds("text", text));
         assert!(sessions.touch_session("number").await.unwrap());
         assert!(table.holds("number", &(case.write)(minutes(30))));
+    });
+}
+
+/// A value that the database refuses to hold ends no session.
+#[test]
+fn a_touch_that_the_database_refuses_is_an_error() {
+    on_every_engine(&async |app| {
+        let (session, expires) = (app.name("Session"), app.name("expires"));
+        let latest = match app.engine {
+            Engine::Sqlite => minutes(20).timestamp_millis().to_string(),
+            _ => format!("'{}'", minutes(20).format(PLAIN)),
+        };
+        let token = app.name("sessionToken");
+        app.database().execute(&match app.engine {
+            Engine::Sqlite => format!(
+                "DROP TABLE {session}; CREATE TABLE {session} ({token} text, {user} text, {expires} datetime CHECK ({expires} < {latest}))",
+                user = app.name("userId"),
+            ),
+            _ => format!("ALTER TABLE {session} ADD CHECK ({expires} < {latest})"),
+        });
+        app.add("one", "ada", minutes(1));
+        let error = app.sessions().touch_session("one").await.unwrap_err();
+        assert!(matches!(&error, Error::Database(error) if error.trouble == Trouble::Constraint), "{error:?}");
+    });
+}
+
+/// The end of a session would be out of the column's range: it was not moved, and it is alive.
+#[test]
+fn an_expiry_out_of_range_is_an_error_and_not_a_dead_session() {
+    for (engine, kind) in [(Engine::Postgres, "numeric(13)"), (Engine::MySql, "decimal(13)")] {
+        let layout = "encoding = \"epoch-millis\"";
+        let case = Case { engine, layout, kind, write: |at| at.timestamp_millis().to_string(), unit: 1 };
+        let Some(table) = Table::of(&case) else { continue };
+        let last = DateTime::from_timestamp_millis(9_999_999_999_999).unwrap();
+        let before = last - TimeDelta::minutes(10);
+        table.add("one", &(case.write)(before + TimeDelta::minutes(1)));
+        // So that the column's values look like dates.
+        for other in ["two", "three", "four"] {
+            table.add(other, &(case.write)(now()));
+        }
+        let sessions = table.sessions("", &Clock::fixed(before));
+        block_on(async {
+            let error = sessions.touch_session("one").await.unwrap_err();
+            assert!(matches!(&error, Error::Database(error) if error.trouble == Trouble::Form), "{engine:?} {error:?}");
+        });
+    }
+}
+
+/// `MySQL` in its usual mode does not take zero dates, but old rows hold them.
+#[test]
+fn a_zero_date_is_no_expiry_and_not_written_back() {
+    let layout = "encoding = \"timestamp\"\nwriter_timezone = \"UTC\"";
+    let case = Case { engine: Engine::MySql, layout, kind: "datetime", write: |at| local("UTC", at, PLAIN), unit: 1000 };
+    let Some(table) = Table::of(&case) else { return };
+    table.database.execute("SET SESSION sql_mode = ''; INSERT INTO s VALUES ('zero', 'ada', '0000-00-00 00:00:00')");
+    let sessions = table.sessions("", &Clock::fixed(now()));
+    block_on(async {
+        assert!(sessions.touch_session("zero").await.unwrap());
+        assert_eq!(sessions.user_sessions("ada").await.unwrap()[0].expires_at, None);
     });
 }
 
