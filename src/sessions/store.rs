@@ -10,8 +10,9 @@ use tracing::warn;
 use super::{Error, MOST_LISTED, SessionInfo, Settings, fingerprint};
 use crate::audit::{AuditLog, Unavailable};
 use crate::clock::{Clock, Stopwatch};
+use crate::db::expiry_sql::{Expiry, is_never};
 use crate::db::session_sql::{Key, SessionTable};
-use crate::db::{Column, Database, DbError, Table, Trouble, introspect};
+use crate::db::{Column, Database, DbError, DecodeError, Row, Table, Trouble, introspect};
 use crate::sweep::guard;
 
 /// So long nobody asks again.
@@ -54,7 +55,7 @@ impl Store {
         let theirs = guard::server_clock(&database).await?.unwrap_or(ours);
         Ok(Self {
             database,
-            sessions: SessionTable { target, token, user },
+            sessions: SessionTable { other: guard::other_encoding(&target, &settings.spec), target, token, user },
             users,
             audit,
             warned: AtomicBool::new(false),
@@ -120,14 +121,7 @@ impl Store {
         }
         let list = self.sessions.list(user, self.now(&settings.clock), MOST_LISTED);
         let rows = self.none_if_nobodys(user, self.database.read(list).await).await?.unwrap_or_default();
-        let rows = self
-            .database
-            .decode(|| rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect::<Result<Vec<_>, _>>())?;
-        let info = |(token, millis): (Option<String>, Option<i64>)| SessionInfo {
-            token: token.as_deref().map(fingerprint),
-            expires_at: millis.and_then(|millis| self.end(millis)),
-        };
-        let mut found: Vec<_> = rows.into_iter().map(info).collect();
+        let mut found: Vec<_> = self.database.decode(|| rows.iter().map(|row| self.info(row)).collect())?;
         // The database knows of NULL only that it is never.
         found.sort_by_key(|session| std::cmp::Reverse(session.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC)));
         Ok(found)
@@ -149,12 +143,19 @@ impl Store {
         }
     }
 
-    /// When a session ends whose column reads as `millis`; none when never.
-    fn end(&self, millis: i64) -> Option<DateTime<Utc>> {
-        let expiry = &self.sessions.target.expiry;
-        let at = expiry.read(millis).filter(|_| !crate::db::expiry_sql::is_never(millis))?;
-        Some(expiry.mode.end(at))
+    fn info(&self, row: &Row) -> Result<SessionInfo, DecodeError> {
+        let mut expires_at = None;
+        for (index, expiry) in self.sessions.expiries().enumerate() {
+            expires_at = expires_at.or(row.int(index + 1)?.and_then(|millis| end(expiry, millis)));
+        }
+        Ok(SessionInfo { token: row.text(0)?.as_deref().map(fingerprint), expires_at })
     }
+}
+
+/// When a session ends whose column reads as `millis`; none when never.
+fn end(expiry: &Expiry, millis: i64) -> Option<DateTime<Utc>> {
+    let at = expiry.read(millis).filter(|_| !is_never(millis))?;
+    Some(expiry.mode.end(at))
 }
 
 /// The column of that name.

@@ -47,6 +47,15 @@ async fn guard(database: &Database, spec: &Spec, table: Table) -> Result<Target,
     Err(Error::Refused(refusal.unwrap_or_else(|| "no encoding is configured".to_owned())))
 }
 
+/// The other way in which the store writes its expiry, where the type of each value tells which it is (`SQLite`).
+#[must_use]
+pub fn other_encoding(target: &Target, spec: &Spec) -> Option<Expiry> {
+    let expiry = &target.expiry;
+    let other = |encoding: &&Encoding| encoding.is_text() != expiry.encoding.is_text();
+    let encoding = spec.layout.encodings.iter().find(other).filter(|_| expiry.engine == Engine::Sqlite)?;
+    Some(Expiry { encoding: encoding.clone(), ..expiry.clone() })
+}
+
 /// The tables in which the rows of a target are: itself, or the partitions, each guarded like a table of its own.
 ///
 /// # Errors
