@@ -37,6 +37,7 @@ use store::Store;
 
 pub use change::{SESSION_REVOKED, USER_PROFILE_UPDATED, USER_ROLE_UPDATED, USER_SESSIONS_REVOKED};
 pub use error::{Error, OpenError};
+pub(crate) use settings::fitting_ages;
 pub use settings::{MAX_AGE, Settings, UPDATE_AGE, Users};
 pub use users::{Changes, Name, Profile, Updated};
 
@@ -84,7 +85,7 @@ impl Sessions {
     /// The same from settings.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self(Arc::new(Inner { settings, door: Door::default() }))
+        Self(Arc::new(Inner { settings: settings.sound(), door: Door::default() }))
     }
 
     /// The live sessions of a user, those that expire last first, no more than [`MOST_LISTED`].

@@ -9,6 +9,8 @@ pub enum Trouble {
     Connection,
     /// The server has no connection left to give.
     Crowded,
+    /// No connection was to be had in time: all are in use, or the server does not answer.
+    NoneFree,
     /// The log-in was refused.
     Login,
     /// The database does not exist.
@@ -45,10 +47,11 @@ impl Trouble {
     /// Whether the same thing may work when it is tried again a little later.
     #[must_use]
     pub fn is_transient(self) -> bool {
-        matches!(self, Self::Connection | Self::Crowded | Self::Busy | Self::Timeout | Self::ReadOnly)
+        matches!(self, Self::Connection | Self::NoneFree | Self::Crowded | Self::Busy | Self::Timeout | Self::ReadOnly)
     }
 
-    /// Whether another connection may do better: the server may be gone, or another one the primary.
+    /// Whether another connection may do better: the server may be gone, or another one the primary. That none was to be had
+    /// says nothing about those that there are.
     pub(super) fn is_of_the_connection(self) -> bool {
         matches!(self, Self::Connection | Self::ReadOnly)
     }
@@ -56,6 +59,9 @@ impl Trouble {
     fn advice(self) -> &'static str {
         match self {
             Self::Connection => "is it running, and reachable from here? check host and port in the database URL",
+            Self::NoneFree => {
+                "is it running, and reachable from here? or are all connections that it may have (`max_connections`) in use?"
+            }
             Self::Crowded => "let somebody else give one up, or allow the server more",
             Self::Login => "check the user and the password in the database URL",
             Self::NoDatabase => "check the database name in the database URL",
@@ -115,7 +121,7 @@ impl DbError {
 impl fmt::Display for DbError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.trouble {
-            Trouble::Connection => write!(f, "cannot reach {}: {}", self.location, self.detail)?,
+            Trouble::Connection | Trouble::NoneFree => write!(f, "cannot reach {}: {}", self.location, self.detail)?,
             Trouble::Login => write!(f, "cannot log in to {}: {}", self.location, self.detail)?,
             _ => write!(f, "{}: {}", self.location, self.detail)?,
         }
@@ -151,10 +157,10 @@ fn classify(error: &sqlx::Error) -> Trouble {
         }
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
-        | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::Protocol(_) => Trouble::Connection,
+        sqlx::Error::PoolTimedOut => Trouble::NoneFree,
         _ => Trouble::Other,
     }
 }

@@ -42,12 +42,10 @@ impl Lease {
         Self { pool: connections.pool(), connections: connections.clone(), location: location.to_owned() }
     }
 
-    /// What a driver said; where that is about the connection, the next one is a new one. That there was none to be had
-    /// says nothing about those that there are.
+    /// What a driver said; where that is about the connection, the next one is a new one.
     pub(super) fn error(&self, error: &sqlx::Error) -> DbError {
-        let none_to_be_had = matches!(error, sqlx::Error::PoolTimedOut);
         let error = DbError::new(&self.location, error);
-        if error.trouble.is_of_the_connection() && !none_to_be_had {
+        if error.trouble.is_of_the_connection() {
             self.connections.renew(&self.pool);
         }
         error

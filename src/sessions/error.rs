@@ -61,7 +61,7 @@ impl From<sweep::Error> for Error {
 }
 
 impl Error {
-    /// Whether other connections may do better.
+    /// Whether other connections may do better. Not where there was none to be had: those that work are in use.
     pub(super) fn is_about_the_connection(&self) -> bool {
         matches!(self, Self::Database(error) if matches!(error.trouble, Trouble::Connection | Trouble::ReadOnly))
     }

@@ -16,6 +16,9 @@ pub const UPDATE_AGE: Duration = Duration::from_mins(5);
 /// A connection that nobody has used for so long is ended: one that sits there for hours is half-open when it is needed.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// No date can overflow that is moved by no more.
+const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
+
 /// Where sessions and users are, and what may be done to them.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -27,9 +30,10 @@ pub struct Settings {
     pub users: Users,
     /// Audit rows.
     pub audit: audit::Settings,
-    /// How long a session lives after it was touched. With the mode `last-seen`, that is its `lifetime` instead.
+    /// How long a session lives after it was touched; no longer than the `max_age` of `spec`, and no longer than a century.
+    /// With the mode `last-seen`, that is its `lifetime` instead.
     pub max_age: Duration,
-    /// A touch moves the expiry at most this often; shorter than `max_age`.
+    /// A touch moves the expiry at most this often; where that is not shorter than `max_age`, half of it.
     pub update_age: Duration,
     /// The time.
     pub clock: Clock,
@@ -37,6 +41,18 @@ pub struct Settings {
     pub host: String,
     /// Who makes the changes, for audit rows: `library`, `cli`, `api`.
     pub by: String,
+}
+
+/// Ages that fit together: a touch moves an end to no later than `longest`, and before a session ends by itself.
+pub(crate) fn fitting_ages(
+    longest: Option<Duration>,
+    lifetime: Option<Duration>,
+    max_age: Duration,
+    update_age: Duration,
+) -> (Duration, Duration) {
+    let max_age = max_age.min(longest.unwrap_or(CENTURY)).clamp(Duration::from_secs(1), CENTURY);
+    let lives = lifetime.unwrap_or(max_age);
+    (max_age, if update_age < lives { update_age } else { lives / 2 })
 }
 
 /// The users of an application.
@@ -113,6 +129,13 @@ impl Settings {
             host: "unknown".to_owned(),
             by: "library".to_owned(),
         })
+    }
+
+    /// With ages that fit together, whoever gave them.
+    pub(super) fn sound(mut self) -> Self {
+        let (longest, lifetime) = (self.spec.max_age, self.spec.layout.mode.lifetime());
+        (self.max_age, self.update_age) = fitting_ages(longest, lifetime, self.max_age, self.update_age);
+        self
     }
 
     /// How to connect, for many calls over a long time.

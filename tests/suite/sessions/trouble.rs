@@ -53,7 +53,7 @@ fn a_thousand_calls_share_one_attempt_to_connect() {
                 for sessions in [&used, &fresh] {
                     let calls = join_all((0..1000).map(|_| sessions.touch_session("live-1")));
                     for answer in tokio::time::timeout(limit, calls).await.expect("one attempt") {
-                        let away = |error: &Error| matches!(error, Error::Database(error) if matches!(error.trouble, Trouble::Connection | Trouble::Crowded));
+                        let away = |error: &Error| matches!(error, Error::Database(error) if matches!(error.trouble, Trouble::Connection | Trouble::NoneFree | Trouble::Crowded));
                         assert!(answer.as_ref().is_err_and(away), "{engine:?} {answer:?}");
                     }
                 }
@@ -150,4 +150,41 @@ fn a_connection_that_nobody_uses_is_ended() {
             kept.read(Statement::text(kept.engine(), "SELECT 1")).await.unwrap();
         });
     }
+}
+
+/// Connections that are in use are good: there are no others to be made because of those who wait.
+#[test]
+fn calls_that_wait_for_a_connection_in_vain_open_no_others() {
+    on_every_engine(&async |app| {
+        app.add("one", "ada", minutes(20));
+        let text = "[database]\nmax_connections = 2\nconnect_timeout = \"1s\"\n[jobs.s]\nschedule = \"manual\"\npreset = \"authjs-prisma\"\n\
+                    [jobs.s.limits]\nlock_timeout = \"3s\"";
+        let sessions = app.sessions_with(text, &Clock::fixed(super::now()));
+        assert!(sessions.touch_session("one").await.unwrap());
+        let holder = app.database().session();
+        let table = app.name("Session");
+        holder.execute(&match app.engine {
+            Engine::Sqlite => "BEGIN IMMEDIATE".to_owned(),
+            _ => format!("BEGIN; SELECT * FROM {table} FOR UPDATE"),
+        });
+        let answers = join_all((0..6).map(|_| sessions.revoke_session("one"))).await;
+        let count = |wanted| {
+            let is = |answer: &&Result<bool, Error>| {
+                matches!(answer, Err(Error::Database(error)) if error.trouble == wanted)
+            };
+            answers.iter().filter(is).count()
+        };
+        assert!(count(Trouble::NoneFree) >= 4, "{:?} {answers:?}", app.engine);
+        assert_eq!(count(Trouble::NoneFree) + count(Trouble::Busy), 6, "{:?} {answers:?}", app.engine);
+        holder.execute("COMMIT");
+        let name = app.database().name();
+        let connections = match app.engine {
+            Engine::Postgres => format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND query NOT LIKE '%pg_stat_activity%'"),
+            Engine::MySql => format!("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = '{name}'"),
+            Engine::Sqlite => return,
+        };
+        drop(holder);
+        assert!(app.database().admin().count(&connections) <= 2, "{:?}", app.engine);
+        assert!(sessions.revoke_session("one").await.unwrap());
+    });
 }
