@@ -111,6 +111,13 @@ impl DbError {
         self
     }
 
+    /// One of our own making: nobody gave way in time.
+    #[must_use]
+    pub fn none_free(location: &str) -> Self {
+        let detail = "others that write took longer than the connect timeout".to_owned();
+        Self { trouble: Trouble::NoneFree, location: location.to_owned(), detail }
+    }
+
     /// An error of our own making about the database at `location`.
     #[must_use]
     pub fn other(location: &str, detail: impl Into<String>) -> Self {

@@ -58,6 +58,7 @@ impl Store {
         if !key.is_possible(self.database.engine()) {
             return Ok(false);
         }
+        let _turn = self.turn(settings).await?;
         let mut transaction = self.database.begin(Purpose::Write).await?;
         let Some(owners) = none_where_impossible(transaction.fetch(self.sessions.owner(key)).await)? else {
             return Ok(false);
@@ -85,6 +86,7 @@ impl Store {
         if !key.is_possible(self.database.engine()) {
             return Ok(0);
         }
+        let _turn = self.turn(settings).await?;
         let transaction = self.database.begin(Purpose::Write).await?;
         let details = |count| json!({ "userId": user, "count": count, "except": except.map(fingerprint) });
         let deed = |count| Deed { action: USER_SESSIONS_REVOKED, details: details(count) };

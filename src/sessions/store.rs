@@ -1,10 +1,12 @@
 //! What is known of the database: the table of the sessions behind the guards of a run, the users, the audit log, the
 //! clock. It is looked over again every minute, so that a call takes one transaction.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
 
 use super::{Error, MOST_LISTED, SessionInfo, Settings, fingerprint};
@@ -12,7 +14,7 @@ use crate::audit::{AuditLog, Unavailable};
 use crate::clock::{Clock, Stopwatch};
 use crate::db::expiry_sql::{Expiry, is_never};
 use crate::db::session_sql::{Key, SessionTable};
-use crate::db::{Column, Database, DbError, DecodeError, Row, Table, Trouble, introspect};
+use crate::db::{Column, Database, DbError, DecodeError, Engine, Row, Table, Trouble, introspect};
 use crate::sweep::guard;
 
 /// So long nobody asks again.
@@ -27,6 +29,8 @@ pub(super) struct Store {
     pub(super) users: Option<Table>,
     audit: Option<Result<AuditLog, Unavailable>>,
     warned: AtomicBool,
+    /// On `SQLite` only one writes at a time: those who wait must not hold the connections that others read by.
+    writing: Option<Arc<Semaphore>>,
     looked: Stopwatch,
     /// The later of both clocks when it was looked, and what [`Clock::steady`] said then.
     time: (DateTime<Utc>, DateTime<Utc>),
@@ -50,6 +54,8 @@ impl Store {
             Some(name) => introspect::table(&database, &name).await?,
             None => None,
         };
+        let turns = || (database.engine() == Engine::Sqlite).then(|| Arc::new(Semaphore::new(1)));
+        let writing = known.map_or_else(turns, |known| known.writing.clone());
         let audit = AuditLog::find(&database, &settings.audit).await?;
         let (ours, steady) = (settings.clock.now(), settings.clock.steady());
         let theirs = guard::server_clock(&database).await?.unwrap_or(ours);
@@ -59,9 +65,17 @@ impl Store {
             users,
             audit,
             warned: AtomicBool::new(false),
+            writing,
             looked: Stopwatch::start(),
             time: (ours.max(theirs), steady),
         })
+    }
+
+    /// Waits until it may write; no longer than for a connection.
+    pub(super) async fn turn(&self, settings: &Settings) -> Result<Option<OwnedSemaphorePermit>, DbError> {
+        let Some(writing) = self.writing.clone() else { return Ok(None) };
+        let turn = tokio::time::timeout(settings.database.connect_timeout, writing.acquire_owned()).await;
+        turn.map(Result::ok).map_err(|_| DbError::none_free(self.database.location()))
     }
 
     pub(super) fn is_fresh(&self) -> bool {

@@ -34,7 +34,7 @@ impl Store {
         let moving = moving(settings, self.sessions.target.expiry.mode, now);
         let alive = match self.database.engine() {
             Engine::Postgres => self.touch_or_find(token, now, &moving).await,
-            Engine::MySql | Engine::Sqlite => self.look_and_touch_any(token, now, &moving).await,
+            Engine::MySql | Engine::Sqlite => self.look_and_touch_any(token, now, &moving, settings).await,
         };
         Ok(self.none_if_nobodys(token, alive).await?.unwrap_or(false))
     }
@@ -48,9 +48,15 @@ impl Store {
         Ok(alive)
     }
 
-    async fn look_and_touch_any(&self, token: Key<'_>, now: DateTime<Utc>, moving: &Moving) -> Result<bool, DbError> {
+    async fn look_and_touch_any(
+        &self,
+        token: Key<'_>,
+        now: DateTime<Utc>,
+        moving: &Moving,
+        settings: &Settings,
+    ) -> Result<bool, DbError> {
         for expiry in self.sessions.expiries() {
-            if self.look_and_touch(expiry, token, now, moving).await? {
+            if self.look_and_touch(expiry, token, now, moving, settings).await? {
                 return Ok(true);
             }
         }
@@ -65,6 +71,7 @@ impl Store {
         token: Key<'_>,
         now: DateTime<Utc>,
         moving: &Moving,
+        settings: &Settings,
     ) -> Result<bool, DbError> {
         let rows = self.database.read(self.sessions.look(expiry, token, now, moving)).await?;
         let Some(row) = rows.first() else { return Ok(false) };
@@ -72,6 +79,7 @@ impl Store {
         if !due {
             return Ok(true);
         }
+        let _turn = self.turn(settings).await?;
         let mut transaction = self.database.begin(Purpose::Batch).await?;
         let touch = self.sessions.touch(expiry, token, now, moving, &form);
         let moved = transaction.execute(touch).await? > 0;

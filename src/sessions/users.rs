@@ -176,6 +176,7 @@ impl Store {
         if !id.is_possible(self.database.engine()) {
             return Err(Error::UnknownUser.into());
         }
+        let _turn = self.turn(settings).await?;
         let mut transaction = self.database.begin(Purpose::Write).await?;
         let before = self.values(&mut transaction, table, id, &wishes).await?;
         let old: Vec<_> = wishes.iter().zip(&before).filter(|(wish, is)| wish.value != is.as_deref()).collect();
