@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::json;
 
-use super::change::{Deed, SESSION_REVOKED, USER_SESSIONS_REVOKED, Undone, audited};
+use super::change::{Deed, Rule, SESSION_REVOKED, USER_SESSIONS_REVOKED, Unaudited, Undone, audited};
 use super::store::{Store, none_where_impossible};
 use super::{Error, Sessions, Settings, checked, fingerprint};
 use crate::db::session_sql::Key;
@@ -33,8 +33,10 @@ impl Sessions {
     pub async fn revoke_session(&self, token: &str) -> Result<bool, Error> {
         let token = checked("token", token)?;
         let (settings, gone) = (self.settings(), &Gone::default());
-        let change = |store: Arc<Store>, audit| async move { store.revoke_one(token, audit, settings, gone).await };
-        self.retried(&[token], |store| audited(store, change)).await
+        let change = |store: Arc<Store>, unaudited| async move {
+            store.revoke_one(token, unaudited, settings, gone).await
+        };
+        self.retried(&[token], |store| audited(store, Rule::Wanted, change)).await
     }
 
     /// Ends all sessions of a user, expired or not, but the one with the token `except_token`, and returns how many there
@@ -46,14 +48,21 @@ impl Sessions {
         let user = checked("user", user)?;
         let except = except_token.map(|token| checked("token", token)).transpose()?;
         let (settings, gone) = (self.settings(), &Gone::default());
-        let change =
-            |store: Arc<Store>, audit| async move { store.revoke_all(user, except, audit, settings, gone).await };
-        self.retried(&[except.unwrap_or_default()], |store| audited(store, change)).await
+        let change = |store: Arc<Store>, unaudited| async move {
+            store.revoke_all(user, except, unaudited, settings, gone).await
+        };
+        self.retried(&[except.unwrap_or_default()], |store| audited(store, Rule::Wanted, change)).await
     }
 }
 
 impl Store {
-    async fn revoke_one(&self, token: &str, audit: bool, settings: &Settings, gone: &Gone) -> Result<bool, Undone> {
+    async fn revoke_one(
+        &self,
+        token: &str,
+        unaudited: Unaudited,
+        settings: &Settings,
+        gone: &Gone,
+    ) -> Result<bool, Undone> {
         let key = self.token(token)?;
         if !key.is_possible(self.database.engine()) {
             return Ok(false);
@@ -69,15 +78,15 @@ impl Store {
         };
         let user = self.database.decode(|| owner.text(0))?;
         let details = |count| json!({ "userId": user, "token": fingerprint(token), "count": count });
-        let deed = |count| Deed { action: SESSION_REVOKED, details: details(count) };
-        Ok(self.revoke(transaction, (key, None), deed, audit, settings, gone).await? > 0)
+        let deeds = |count| vec![Deed { action: SESSION_REVOKED, details: details(count) }];
+        Ok(self.revoke(transaction, (key, None), deeds, unaudited, settings, gone).await? > 0)
     }
 
     async fn revoke_all(
         &self,
         user: &str,
         except: Option<&str>,
-        audit: bool,
+        unaudited: Unaudited,
         settings: &Settings,
         gone: &Gone,
     ) -> Result<u64, Undone> {
@@ -89,16 +98,16 @@ impl Store {
         let _turn = self.turn(settings).await?;
         let transaction = self.database.begin(Purpose::Write).await?;
         let details = |count| json!({ "userId": user, "count": count, "except": except.map(fingerprint) });
-        let deed = |count| Deed { action: USER_SESSIONS_REVOKED, details: details(count) };
-        self.revoke(transaction, (key, kept), deed, audit, settings, gone).await
+        let deeds = |count| vec![Deed { action: USER_SESSIONS_REVOKED, details: details(count) }];
+        self.revoke(transaction, (key, kept), deeds, unaudited, settings, gone).await
     }
 
     async fn revoke(
         &self,
         mut transaction: Transaction,
         (key, except): (Key<'_>, Option<Key<'_>>),
-        deed: impl Fn(u64) -> Deed,
-        audit: bool,
+        deeds: impl Fn(u64) -> Vec<Deed>,
+        unaudited: Unaudited,
         settings: &Settings,
         gone: &Gone,
     ) -> Result<u64, Undone> {
@@ -113,11 +122,13 @@ impl Store {
             transaction.rollback().await?;
             return Ok(gone.settle(0));
         }
-        if audit {
-            self.record(&mut transaction, vec![deed(count)], settings).await?;
+        let deeds = deeds(count);
+        if unaudited.is_none() {
+            self.record(&mut transaction, &deeds, settings).await?;
         }
         gone.settle(count);
         transaction.commit().await?;
+        self.log(&deeds, unaudited);
         Ok(count)
     }
 }

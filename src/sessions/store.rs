@@ -2,12 +2,10 @@
 //! clock. It is looked over again every minute, so that a call takes one transaction.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::warn;
 
 use super::{Error, MOST_LISTED, SessionInfo, Settings, fingerprint};
 use crate::audit::{AuditLog, Unavailable};
@@ -27,8 +25,8 @@ pub(super) struct Store {
     pub(super) database: Database,
     pub(super) sessions: SessionTable,
     pub(super) users: Option<Table>,
-    audit: Option<Result<AuditLog, Unavailable>>,
-    warned: AtomicBool,
+    /// None where audit rows are turned off.
+    pub(super) audit: Option<Result<AuditLog, Unavailable>>,
     /// On `SQLite` only one writes at a time: those who wait must not hold the connections that others read by.
     writing: Option<Arc<Semaphore>>,
     looked: Stopwatch,
@@ -64,7 +62,6 @@ impl Store {
             sessions: SessionTable { other: guard::other_encoding(&target, &settings.spec), target, token, user },
             users,
             audit,
-            warned: AtomicBool::new(false),
             writing,
             looked: Stopwatch::start(),
             time: (ours.max(theirs), steady),
@@ -95,23 +92,6 @@ impl Store {
         let (later, steady) = self.time;
         let passed = (clock.steady() - steady).max(TimeDelta::zero());
         clock.now().max(later + passed)
-    }
-
-    /// The audit log. Where it cannot be written to, that is said once until the next look.
-    pub(super) fn audit(&self) -> Option<&AuditLog> {
-        match self.audit.as_ref()? {
-            Ok(audit) => Some(audit),
-            Err(reason) => {
-                self.warn_once(reason);
-                None
-            }
-        }
-    }
-
-    pub(super) fn warn_once(&self, reason: &dyn std::fmt::Display) {
-        if !self.warned.swap(true, Ordering::Relaxed) {
-            warn!("no audit row will be written for changes of sessions and users: {reason}");
-        }
     }
 
     pub(super) fn token<'a>(&'a self, value: &'a str) -> Result<Key<'a>, Error> {

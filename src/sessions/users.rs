@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::change::{Deed, USER_PROFILE_UPDATED, USER_ROLE_UPDATED, Undone, audited};
+use super::change::{Deed, Rule, USER_PROFILE_UPDATED, USER_ROLE_UPDATED, Unaudited, Undone, audited};
 use super::store::{Store, found, none_where_impossible};
 use super::{Error, Sessions, Settings, checked};
 use crate::db::session_sql::{self, Key};
@@ -113,10 +113,12 @@ impl Sessions {
     pub async fn update_user(&self, user: &str, changes: &Changes) -> Result<Updated, Error> {
         let (user, settings) = (checked("user", user)?, self.settings());
         check(changes, settings)?;
-        let change = |store: Arc<Store>, audit| async move { store.update_user(user, changes, audit, settings).await };
+        let change = |store: Arc<Store>, unaudited| async move {
+            store.update_user(user, changes, unaudited, settings).await
+        };
         let name = if let Name::Set(name) = &changes.name { name } else { "" };
         let secrets = [changes.email.as_deref().unwrap_or_default(), name];
-        self.retried(&secrets, |store| audited(store, change)).await
+        self.retried(&secrets, |store| audited(store, Rule::Needed, change)).await
     }
 }
 
@@ -167,7 +169,7 @@ impl Store {
         &self,
         user: &str,
         changes: &Changes,
-        audit: bool,
+        unaudited: Unaudited,
         settings: &Settings,
     ) -> Result<Updated, Undone> {
         let table = self.users_table(settings)?;
@@ -193,12 +195,14 @@ impl Store {
         if !wishes.iter().zip(&after).all(|(wish, is)| wish.is_granted_by(is.as_deref())) {
             return Err(not_taken(&updated.changed).into());
         }
-        if audit {
-            let role = old.iter().find(|(wish, _)| wish.part == "role");
-            let role = role.map(|(wish, from)| json!({ "from": from, "to": wish.value }));
-            self.record(&mut transaction, deeds(user, role, &updated.changed), settings).await?;
+        let role = old.iter().find(|(wish, _)| wish.part == "role");
+        let role = role.map(|(wish, from)| json!({ "from": from, "to": wish.value }));
+        let deeds = deeds(user, role, &updated.changed);
+        if unaudited.is_none() {
+            self.record(&mut transaction, &deeds, settings).await?;
         }
         transaction.commit().await?;
+        self.log(&deeds, unaudited);
         Ok(updated)
     }
 
