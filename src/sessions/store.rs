@@ -55,8 +55,8 @@ impl Store {
         let turns = || (database.engine() == Engine::Sqlite).then(|| Arc::new(Semaphore::new(1)));
         let writing = known.map_or_else(turns, |known| known.writing.clone());
         let audit = AuditLog::find(&database, &settings.audit).await?;
-        let (ours, steady) = (settings.clock.now(), settings.clock.steady());
-        let theirs = guard::server_clock(&database).await?.unwrap_or(ours);
+        let steady = settings.clock.steady();
+        let (ours, theirs) = guard::clocks(&database, &settings.spec, &settings.clock).await?;
         Ok(Self {
             database,
             sessions: SessionTable { other: guard::other_encoding(&target, &settings.spec), target, token, user },

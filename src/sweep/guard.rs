@@ -109,6 +109,21 @@ async fn current_user(database: &Database) -> Result<String, Error> {
 /// # Errors
 /// When the two clocks are too far apart, or what the database says.
 pub async fn cutoff(database: &Database, spec: &Spec, clock: &Clock) -> Result<DateTime<Utc>, Error> {
+    let (ours, theirs) = clocks(database, spec, clock).await?;
+    // Where database and host share a machine, both clocks are wrong together when somebody sets that machine's forward
+    // by mistake: then the time that has really passed tells what has expired.
+    Ok(ours.min(theirs).min(clock.steady()) - spec.keep)
+}
+
+/// This host's clock and the database's.
+///
+/// # Errors
+/// When the two are too far apart, or what the database says.
+pub async fn clocks(
+    database: &Database,
+    spec: &Spec,
+    clock: &Clock,
+) -> Result<(DateTime<Utc>, DateTime<Utc>), Error> {
     let before = clock.now();
     let theirs = server_clock(database).await?;
     let ours = clock.now();
@@ -124,9 +139,7 @@ pub async fn cutoff(database: &Database, spec: &Spec, clock: &Clock) -> Result<D
             humantime::format_duration(spec.max_clock_skew),
         )));
     }
-    // Where database and host share a machine, both clocks are wrong together when somebody sets that machine's forward
-    // by mistake: then the time that has really passed tells what has expired.
-    Ok(before.min(theirs).min(clock.steady()) - spec.keep)
+    Ok((before, theirs))
 }
 
 /// Whether this host's clock was set forward since the process started, so that less has expired than it says.
