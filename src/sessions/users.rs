@@ -1,6 +1,6 @@
 //! Changes of users: the role, and the profile. A session reads its user on its next request, so nothing is logged out.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::json;
@@ -111,10 +111,10 @@ impl Sessions {
     /// [`Error::UnknownUser`], [`Error::RoleNotAllowed`], [`Error::Conflict`], [`Error::Invalid`]; where there is no place for
     /// it [`Error::NoUsersTable`] or [`Error::NoColumn`]; or what the database says.
     pub async fn update_user(&self, user: &str, changes: &Changes) -> Result<Updated, Error> {
-        let (user, settings) = (checked("user", user)?, self.settings());
+        let (user, settings, first) = (checked("user", user)?, self.settings(), &OnceLock::new());
         check(changes, settings)?;
         let change = |store: Arc<Store>, unaudited| async move {
-            store.update_user(user, changes, unaudited, settings).await
+            store.update_user(user, changes, unaudited, settings, first).await
         };
         let name = if let Name::Set(name) = &changes.name { name } else { "" };
         let secrets = [changes.email.as_deref().unwrap_or_default(), name];
@@ -171,6 +171,7 @@ impl Store {
         changes: &Changes,
         unaudited: Unaudited,
         settings: &Settings,
+        first: &OnceLock<Updated>,
     ) -> Result<Updated, Undone> {
         let table = self.users_table(settings)?;
         let id = Key { column: found(table, &settings.users.id, "users.id")?, value: user };
@@ -185,7 +186,8 @@ impl Store {
         let updated = Updated { changed: old.iter().map(|(wish, _)| wish.part).collect() };
         if old.is_empty() {
             transaction.rollback().await?;
-            return Ok(updated);
+            // When the answer to a COMMIT is lost, the second try finds nothing to change.
+            return Ok(first.get().cloned().unwrap_or(updated));
         }
         let new: Vec<_> = old.iter().map(|(wish, _)| (wish.column, wish.value)).collect();
         let update = session_sql::update_user(self.database.engine(), &table.name, id, &new);
@@ -201,6 +203,7 @@ impl Store {
         if unaudited.is_none() {
             self.record(&mut transaction, &deeds, settings).await?;
         }
+        let _ = first.set(updated.clone());
         transaction.commit().await?;
         self.log(&deeds, unaudited);
         Ok(updated)
