@@ -68,7 +68,7 @@ impl Store {
             return Ok(false);
         }
         let _turn = self.turn(settings).await?;
-        let mut transaction = self.database.begin(Purpose::Write).await?;
+        let mut transaction = self.database.begin(Purpose::Change).await?;
         let Some(owners) = none_where_impossible(transaction.fetch(self.sessions.owner(key)).await)? else {
             return Ok(false);
         };
@@ -96,7 +96,7 @@ impl Store {
             return Ok(0);
         }
         let _turn = self.turn(settings).await?;
-        let transaction = self.database.begin(Purpose::Write).await?;
+        let transaction = self.database.begin(Purpose::Change).await?;
         let details = |count| json!({ "userId": user, "count": count, "except": except.map(fingerprint) });
         let deeds = |count| vec![Deed { action: USER_SESSIONS_REVOKED, details: details(count) }];
         self.revoke(transaction, (key, kept), deeds, unaudited, settings, gone).await

@@ -180,7 +180,7 @@ impl Store {
             return Err(Error::UnknownUser.into());
         }
         let _turn = self.turn(settings).await?;
-        let mut transaction = self.database.begin(Purpose::Write).await?;
+        let mut transaction = self.database.begin(Purpose::Change).await?;
         let before = self.values(&mut transaction, table, id, &wishes).await?;
         let old: Vec<_> = wishes.iter().zip(&before).filter(|(wish, is)| wish.value != is.as_deref()).collect();
         let updated = Updated { changed: old.iter().map(|(wish, _)| wish.part).collect() };
