@@ -31,6 +31,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
+use crate::clock::Stopwatch;
 use crate::report::optional_instant;
 use door::Door;
 use store::Store;
@@ -108,16 +109,20 @@ impl Sessions {
         &self.0.settings
     }
 
-    /// Does `work`, and once more over new connections where the old ones turn out to be dead. `secrets` are kept out of
-    /// what the database says.
+    /// Does `work`, and once more where others were in the way, or over new connections where the old ones turn out to be
+    /// dead. `secrets` are kept out of what the database says.
     async fn retried<T, F: Future<Output = Result<T, Error>>>(
         &self,
         secrets: &[&str],
         mut work: impl FnMut(Arc<Store>) -> F,
     ) -> Result<T, Error> {
+        let watch = Stopwatch::start();
+        let patience = self.settings().database.lock_timeout;
         let done = match self.0.door.enter(self.settings()).await {
             Err(error) => Err(error),
             Ok(store) => match work(Arc::clone(&store)).await {
+                // A deadlock or the like; not after a long wait for a lock.
+                Err(error) if error.is_busy() && watch.elapsed() < patience => work(store).await,
                 Err(error) if error.is_about_the_connection() => {
                     self.0.door.leave(&store);
                     match self.0.door.enter(self.settings()).await {

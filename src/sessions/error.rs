@@ -66,6 +66,10 @@ impl Error {
         matches!(self, Self::Database(error) if matches!(error.trouble, Trouble::Connection | Trouble::ReadOnly))
     }
 
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self, Self::Database(error) if error.trouble == Trouble::Busy)
+    }
+
     pub(super) fn hiding(self, secrets: &[&str]) -> Self {
         match self {
             Self::Database(error) => Self::Database(error.hiding(secrets.iter().copied())),
