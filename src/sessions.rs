@@ -33,6 +33,7 @@ use utoipa::ToSchema;
 
 use crate::clock::Stopwatch;
 use crate::report::optional_instant;
+use crate::zone::Zone;
 use door::Door;
 use store::Store;
 
@@ -81,6 +82,14 @@ impl Sessions {
     /// When the URL cannot be read, or there is no such preset for its database.
     pub fn open(url: &str, preset: &str) -> Result<Self, OpenError> {
         Settings::new(url, preset).map(Self::new)
+    }
+
+    /// The same for a library that writes times without a zone: `zone` is the one that they are in, such as `Europe/Paris`.
+    ///
+    /// # Errors
+    /// When the URL cannot be read, there is no such zone, or no such preset for the database.
+    pub fn open_with_zone(url: &str, preset: &str, zone: &str) -> Result<Self, OpenError> {
+        Settings::with_zone(url, preset, Some(&Zone::parse(zone)?)).map(Self::new)
     }
 
     /// The same from settings.

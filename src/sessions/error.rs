@@ -3,6 +3,7 @@
 use crate::db::{DbError, Trouble, UrlError};
 use crate::preset::PresetError;
 use crate::sweep;
+use crate::zone::UnknownZone;
 
 /// Why a call did not do its work.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -84,6 +85,9 @@ pub enum OpenError {
     /// The URL.
     #[error(transparent)]
     Url(#[from] UrlError),
+    /// The zone.
+    #[error(transparent)]
+    Zone(#[from] UnknownZone),
     /// The preset does not exist.
     #[error("there is no preset {0:?}")]
     NoPreset(String),

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::db::{self, DatabaseUrl, TableName};
 use crate::preset::Preset;
 use crate::sweep::{Limits, Spec};
+use crate::zone::Zone;
 
 /// How long a session lives after it was touched, where nobody says otherwise.
 pub const MAX_AGE: Duration = Duration::from_mins(30);
@@ -96,6 +97,14 @@ impl Settings {
     /// # Errors
     /// When the URL cannot be read, or there is no such preset for its database.
     pub fn new(url: &str, preset: &str) -> Result<Self, OpenError> {
+        Self::with_zone(url, preset, None)
+    }
+
+    /// The same for a library that writes times without a zone: `writer` is the one that they are in.
+    ///
+    /// # Errors
+    /// When the URL cannot be read, there is no such preset for its database, or it has to be given a zone.
+    pub fn with_zone(url: &str, preset: &str, writer: Option<&Zone>) -> Result<Self, OpenError> {
         let url = DatabaseUrl::parse(url)?;
         let preset = Preset::find(preset).ok_or_else(|| OpenError::NoPreset(preset.to_owned()))?;
         let limits = Limits::default();
@@ -109,7 +118,7 @@ impl Settings {
         };
         let spec = Spec {
             job: "sessions".to_owned(),
-            layout: preset.layout(database.url.engine(), None)?,
+            layout: preset.layout(database.url.engine(), writer)?,
             keep: Duration::ZERO,
             max_age: None,
             max_clock_skew: Duration::from_mins(1),
