@@ -227,7 +227,12 @@ pub fn user(engine: Engine, table: &TableName, id: Key<'_>, columns: &[&Column])
         .table(table)
         .push(" WHERE ")
         .with(|statement| id.matches(statement))
-        .push(if engine == Engine::Sqlite { "" } else { " FOR UPDATE" })
+        .push(match engine {
+            // Rows may be added meanwhile that refer to the user.
+            Engine::Postgres => " FOR NO KEY UPDATE",
+            Engine::MySql => " FOR UPDATE",
+            Engine::Sqlite => "",
+        })
 }
 
 /// Changes columns of a user.
