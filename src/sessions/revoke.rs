@@ -1,5 +1,6 @@
 //! Ends sessions.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -55,6 +56,16 @@ impl Sessions {
     }
 }
 
+/// Nobody should have another's token, but where the column is not unique it can be: then each owner is told of.
+fn deeds(token: &str, owners: &[Option<String>]) -> Vec<Deed> {
+    let mut counts: BTreeMap<_, u64> = BTreeMap::new();
+    for owner in owners {
+        *counts.entry(owner).or_default() += 1;
+    }
+    let details = |(user, count)| json!({ "userId": user, "token": fingerprint(token), "count": count });
+    counts.into_iter().map(details).map(|details| Deed { action: SESSION_REVOKED, details }).collect()
+}
+
 impl Store {
     async fn revoke_one(
         &self,
@@ -72,13 +83,12 @@ impl Store {
         let Some(owners) = none_where_impossible(transaction.fetch(self.sessions.owner(key)).await)? else {
             return Ok(false);
         };
-        let Some(owner) = owners.first() else {
+        let owners = self.database.decode(|| owners.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>())?;
+        if owners.is_empty() {
             transaction.rollback().await?;
             return Ok(gone.settle(0) > 0);
-        };
-        let user = self.database.decode(|| owner.text(0))?;
-        let details = |count| json!({ "userId": user, "token": fingerprint(token), "count": count });
-        let deeds = |count| vec![Deed { action: SESSION_REVOKED, details: details(count) }];
+        }
+        let deeds = |_| deeds(token, &owners);
         Ok(self.revoke(transaction, (key, None), deeds, unaudited, settings, gone).await? > 0)
     }
 
