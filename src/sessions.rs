@@ -60,6 +60,7 @@ struct Inner {
 /// A live session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct SessionInfo {
     /// The fingerprint of its token; see [`fingerprint`]. Null where the store has no token column.
     pub token: Option<String>,

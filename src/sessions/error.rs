@@ -7,6 +7,7 @@ use crate::zone::UnknownZone;
 
 /// Why a call did not do its work.
 #[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The store does not say whose a session is.
     #[error(
@@ -81,6 +82,7 @@ impl Error {
 
 /// Why sessions could not be opened.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum OpenError {
     /// The URL.
     #[error(transparent)]

@@ -6,6 +6,7 @@ use super::OpenError;
 use crate::audit;
 use crate::clock::Clock;
 use crate::db::{self, DatabaseUrl, TableName};
+use crate::host;
 use crate::preset::Preset;
 use crate::sweep::{Limits, Spec};
 use crate::zone::Zone;
@@ -135,7 +136,7 @@ impl Settings {
             max_age: MAX_AGE,
             update_age: UPDATE_AGE,
             clock: Clock::system(),
-            host: "unknown".to_owned(),
+            host: host::name(),
             by: "library".to_owned(),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
@@ -19,11 +19,12 @@ const LONGEST_EMAIL: usize = 254;
 
 /// What is to change of a user; the rest stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Changes {
     /// The role.
     pub role: Option<String>,
     /// The name; null takes it away.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub name: Name,
     /// The e-mail address.
@@ -51,15 +52,6 @@ pub enum Name {
     Set(String),
 }
 
-impl Serialize for Name {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Keep | Self::Clear => serializer.serialize_none(),
-            Self::Set(name) => serializer.serialize_str(name),
-        }
-    }
-}
-
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::<String>::deserialize(deserializer).map(|name| name.map_or(Self::Clear, Self::Set))
@@ -68,6 +60,7 @@ impl<'de> Deserialize<'de> for Name {
 
 /// What has changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[non_exhaustive]
 pub struct Updated {
     /// `role`, `name`, `email`: those that were different before.
     pub changed: Vec<&'static str>,
