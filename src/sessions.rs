@@ -62,8 +62,8 @@ struct Inner {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SessionInfo {
-    /// The fingerprint of its token; see [`fingerprint`]. Null where the store has no token column.
-    pub token: Option<String>,
+    /// What can be shown of its token; see [`fingerprint`]. Null where the store has no token column.
+    pub fingerprint: Option<String>,
     /// When it expires; null when never.
     #[serde(serialize_with = "optional_instant")]
     pub expires_at: Option<DateTime<Utc>>,

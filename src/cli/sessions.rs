@@ -102,7 +102,7 @@ async fn call(sessions: &Sessions, command: Command, json: bool) -> Result<Exit,
             if !sessions.touch_session(&token).await.map_err(failure)? {
                 return Err(absent("the session has expired, or there is none"));
             }
-            say(json, &json!({ "success": true, "alive": true }), "The session is alive.");
+            say(json, &json!({ "success": true, "active": true }), "The session is active.");
         }
     }
     Ok(Exit::Done)
@@ -141,7 +141,7 @@ fn print(found: &[SessionInfo]) {
     }
     let rows = found.iter().map(|session| {
         let expires = session.expires_at.map_or_else(|| "never".to_owned(), rfc3339);
-        vec![session.token.clone().unwrap_or_else(|| "-".to_owned()), expires]
+        vec![session.fingerprint.clone().unwrap_or_else(|| "-".to_owned()), expires]
     });
-    output::table(&["token", "expires"], &[], rows.collect());
+    output::table(&["fingerprint", "expires"], &[], rows.collect());
 }

@@ -142,7 +142,7 @@ impl Store {
         for (index, expiry) in self.sessions.expiries().enumerate() {
             expires_at = expires_at.or(row.int(index + 1)?.and_then(|millis| end(expiry, millis)));
         }
-        Ok(SessionInfo { token: row.text(0)?.as_deref().map(fingerprint), expires_at })
+        Ok(SessionInfo { fingerprint: row.text(0)?.as_deref().map(fingerprint), expires_at })
     }
 }
 
