@@ -182,7 +182,10 @@ impl Store {
             // When the answer to a COMMIT is lost, the second try finds nothing to change.
             return Ok(first.get().cloned().unwrap_or(updated));
         }
-        let new: Vec<_> = old.iter().map(|(wish, _)| (wish.column, wish.value)).collect();
+        let mut new: Vec<_> = old.iter().map(|(wish, _)| (wish.column, wish.value)).collect();
+        if updated.changed.contains(&"email") {
+            new.extend(verified(table).map(|column| (column, None)));
+        }
         let update = session_sql::update_user(self.database.engine(), &table.name, id, &new);
         transaction.execute(update).await.map_err(|error| refusal(error, &updated.changed))?;
         // MySQL cuts off what does not fit, where its mode is not strict.
@@ -234,6 +237,12 @@ impl Store {
             ))),
         }
     }
+}
+
+/// The column in which Auth.js notes when somebody proved that the address is theirs: not the new one.
+fn verified(table: &Table) -> Option<&Column> {
+    let column = ["emailVerified", "email_verified"].into_iter().find_map(|name| table.column(name));
+    column.filter(|column| column.nullable)
 }
 
 fn wishes<'a>(table: &'a Table, changes: &'a Changes, settings: &Settings) -> Result<Vec<Wish<'a>>, Error> {
