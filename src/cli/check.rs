@@ -106,7 +106,9 @@ async fn managed(session: &Session, job: &Job, table: Option<&Table>, findings: 
     let unindexed = |table: &&Table| job.spec.layout.user.as_ref().is_some_and(|user| table.index_on(user).is_none());
     if let (Some(table), Some(user)) = (table.filter(unindexed), &job.spec.layout.user) {
         let sql = migrate::index(session.config.databases[&job.database].url.engine(), &table.name, table.kind, user);
-        let message = format!("no index begins with {user:?}, so the sessions of a user are looked for in the whole table; where that is wanted often, run");
+        let message = format!(
+            "no index begins with {user:?}, so the sessions of a user are looked for in the whole table; where that is wanted often, run"
+        );
         findings.add(Severity::Ok, message, Some(format!("{sql};")));
     }
 }

@@ -19,8 +19,7 @@ pub(super) fn sessions(root: &mut Section<'_>, jobs: &[Job]) -> Sessions {
     }
     let max_age = section.optional_within("max_age", Duration::from_secs(1)..=CENTURY);
     let update_age = section.optional_within("update_age", Duration::ZERO..=CENTURY);
-    let sessions =
-        Sessions { job, max_age: max_age.unwrap_or(MAX_AGE), update_age: update_age.unwrap_or(UPDATE_AGE) };
+    let sessions = Sessions { job, max_age: max_age.unwrap_or(MAX_AGE), update_age: update_age.unwrap_or(UPDATE_AGE) };
     check_ages(&mut section, chosen(&sessions, jobs, None).ok(), max_age, update_age);
     section.finish();
     sessions
@@ -28,7 +27,8 @@ pub(super) fn sessions(root: &mut Section<'_>, jobs: &[Job]) -> Sessions {
 
 /// Only what is written can be wrong: the defaults give way to what the job says.
 fn check_ages(section: &mut Section<'_>, job: Option<&Job>, max_age: Option<Duration>, update_age: Option<Duration>) {
-    let (longest, lifetime) = (job.and_then(|job| job.spec.max_age), job.and_then(|job| job.spec.layout.mode.lifetime()));
+    let (longest, lifetime) =
+        (job.and_then(|job| job.spec.max_age), job.and_then(|job| job.spec.layout.mode.lifetime()));
     let name = job.map_or("", |job| &job.spec.job);
     let (fitting, often) =
         fitting_ages(longest, lifetime, max_age.unwrap_or(MAX_AGE), update_age.unwrap_or(UPDATE_AGE));

@@ -247,9 +247,14 @@ mod tests {
         assert_eq!(postgres("22023", ""), Trouble::Other);
         assert_eq!(mysql(1213), Trouble::Busy);
         assert_eq!(sqlite(517, ""), Trouble::Busy);
-        assert_eq!((sqlite(2067, ""), sqlite(787, ""), sqlite(20, "")), (Trouble::Taken, Trouble::Constraint, Trouble::Form));
+        assert_eq!(
+            (sqlite(2067, ""), sqlite(787, ""), sqlite(20, "")),
+            (Trouble::Taken, Trouble::Constraint, Trouble::Form)
+        );
         assert_eq!((postgres("23503", ""), postgres("22P02", "")), (Trouble::Constraint, Trouble::Form));
         assert_eq!((mysql(1451), mysql(1366)), (Trouble::Constraint, Trouble::Form));
+        let error = DbError::other("db", "a secret of one's own").hiding(["a", "secret"]);
+        assert_eq!(error.to_string(), "db: a *** of one's own");
         assert!(Trouble::Busy.is_transient() && !Trouble::Privilege.is_transient());
     }
 }

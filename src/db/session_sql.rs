@@ -150,14 +150,7 @@ impl SessionTable {
 
     /// Moves the expiry of a session that is live and due, in the form of the text `like`.
     #[must_use]
-    pub fn touch(
-        &self,
-        expiry: &Expiry,
-        token: Key<'_>,
-        now: DateTime<Utc>,
-        moving: &Moving,
-        like: &str,
-    ) -> Statement {
+    pub fn touch(&self, expiry: &Expiry, token: Key<'_>, now: DateTime<Utc>, moving: &Moving, like: &str) -> Statement {
         self.update(Statement::new(self.engine()), expiry, token, now, moving, like)
     }
 

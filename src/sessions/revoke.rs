@@ -34,9 +34,8 @@ impl Sessions {
     pub async fn revoke_session(&self, token: &str) -> Result<bool, Error> {
         let token = checked("token", token)?;
         let (settings, gone) = (self.settings(), &Gone::default());
-        let change = |store: Arc<Store>, unaudited| async move {
-            store.revoke_one(token, unaudited, settings, gone).await
-        };
+        let change =
+            |store: Arc<Store>, unaudited| async move { store.revoke_one(token, unaudited, settings, gone).await };
         self.retried(&[token], |store| audited(store, Rule::Wanted, change)).await
     }
 

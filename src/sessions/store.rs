@@ -123,11 +123,7 @@ impl Store {
 
     /// None where nobody has the key. A value that a column cannot hold need not be the key: the error is about what was to
     /// be done to a session, unless there is none.
-    pub(super) async fn none_if_nobodys<T>(
-        &self,
-        key: Key<'_>,
-        done: Result<T, DbError>,
-    ) -> Result<Option<T>, Error> {
+    pub(super) async fn none_if_nobodys<T>(&self, key: Key<'_>, done: Result<T, DbError>) -> Result<Option<T>, Error> {
         match done {
             Err(error) if error.trouble == Trouble::Form => {
                 let owners = none_where_impossible(self.database.read(self.sessions.owner(key)).await)?;

@@ -119,11 +119,7 @@ pub async fn cutoff(database: &Database, spec: &Spec, clock: &Clock) -> Result<D
 ///
 /// # Errors
 /// When the two are too far apart, or what the database says.
-pub async fn clocks(
-    database: &Database,
-    spec: &Spec,
-    clock: &Clock,
-) -> Result<(DateTime<Utc>, DateTime<Utc>), Error> {
+pub async fn clocks(database: &Database, spec: &Spec, clock: &Clock) -> Result<(DateTime<Utc>, DateTime<Utc>), Error> {
     let before = clock.now();
     let theirs = server_clock(database).await?;
     let ours = clock.now();

@@ -328,7 +328,8 @@ fn a_store_that_writes_in_two_ways_is_read_in_both() {
         });
         let moved = [("text", text(minutes(30))), ("number", number(minutes(30)))];
         for (token, value) in moved {
-            let sql = format!("SELECT COUNT(*) FROM \"Session\" WHERE \"sessionToken\" = '{token}' AND expires = {value}");
+            let sql =
+                format!("SELECT COUNT(*) FROM \"Session\" WHERE \"sessionToken\" = '{token}' AND expires = {value}");
             assert_eq!(database.count(&sql), 1, "{token}");
         }
     }
@@ -421,7 +422,8 @@ fn an_expiry_out_of_range_is_an_error_and_not_a_dead_session() {
 #[test]
 fn a_zero_date_is_no_expiry_and_not_written_back() {
     let layout = "encoding = \"timestamp\"\nwriter_timezone = \"UTC\"";
-    let case = Case { engine: Engine::MySql, layout, kind: "datetime", write: |at| local("UTC", at, PLAIN), unit: 1000 };
+    let case =
+        Case { engine: Engine::MySql, layout, kind: "datetime", write: |at| local("UTC", at, PLAIN), unit: 1000 };
     let Some(table) = Table::of(&case) else { return };
     table.database.execute("SET SESSION sql_mode = ''; INSERT INTO s VALUES ('zero', 'ada', '0000-00-00 00:00:00')");
     let sessions = table.sessions("", &Clock::fixed(now()));

@@ -59,7 +59,10 @@ fn on_every_engine(rest: &str, test: impl Fn(&mut Api) + Sync) {
 /// A store that can only be asked by token, as `job`.
 fn assert_has_no_users(api: &Api, job: &str, table: &str) {
     let no_user = |error: String| {
-        assert!(error.contains(table) && error.contains("has no column for the user, so sessions can only be"), "{error}");
+        assert!(
+            error.contains(table) && error.contains("has no column for the user, so sessions can only be"),
+            "{error}"
+        );
     };
     no_user(api.refused(422, "GET", &format!("{LIST}{job}"), ""));
     no_user(api.refused(422, "DELETE", &format!("{LIST}{job}"), ""));
