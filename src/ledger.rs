@@ -79,8 +79,10 @@ pub enum Found {
 }
 
 /// What the ledger knows of a job's schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Armed {
+    /// The schedule.
+    pub schedule: String,
     /// Since when the job has the schedule that it has; never later than now.
     pub since: DateTime<Utc>,
     /// The newest instant up to now that was answered, by a run or by being skipped.
@@ -397,7 +399,11 @@ impl Ledger {
 }
 
 fn armed(row: &Row) -> Result<Armed, DecodeError> {
-    Ok(Armed { since: parse(row.text(0)?)?, answered: parse_some(row.text(1)?)? })
+    Ok(Armed {
+        since: parse(row.text(0)?)?,
+        answered: parse_some(row.text(1)?)?,
+        schedule: row.text(2)?.unwrap_or_default(),
+    })
 }
 
 fn id(row: &Row) -> Result<RunId, DecodeError> {

@@ -145,6 +145,8 @@ words! {
         MaxDuration => "max-duration",
         /// `limits.window` closed.
         Window => "window",
+        /// The job was paused.
+        Paused => "paused",
         /// The process was asked to stop.
         Shutdown => "shutdown",
     }
@@ -175,8 +177,6 @@ words! {
         Load => "load",
         /// `limits.stop_file` was there.
         StopFile => "stop-file",
-        /// The job was paused.
-        Paused => "paused",
     }
 }
 

@@ -49,6 +49,12 @@ impl Failure {
         self
     }
 
+    /// What went wrong.
+    #[must_use]
+    pub fn error(&self) -> &str {
+        &self.body.error
+    }
+
     /// The connection ends with this answer.
     #[must_use]
     pub fn closing(mut self) -> Self {
@@ -108,7 +114,7 @@ pub(super) enum Reading {
     /// The database cannot.
     #[response(status = 500)]
     Failed(FailureBody),
-    /// sweepd is stopping or overwhelmed.
+    /// sweepd is stopping or overwhelmed, or the database may do it a little later.
     #[response(status = 503)]
     Unavailable(FailureBody),
 }
@@ -132,7 +138,7 @@ pub(super) enum Changing {
     /// The database cannot.
     #[response(status = 500)]
     Failed(FailureBody),
-    /// sweepd is stopping or overwhelmed.
+    /// sweepd is stopping or overwhelmed, or the database may do it a little later.
     #[response(status = 503)]
     Unavailable(FailureBody),
 }

@@ -78,7 +78,7 @@ impl Desk {
         {
             return;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Asks for a run; the answer comes when it has ended.
@@ -93,7 +93,7 @@ impl Desk {
     /// The statistics that were counted last, or (`exact`) from now. None when the process stops.
     pub async fn statistics(&self, exact: bool) -> Option<Result<Found<Stats>, Error>> {
         if exact {
-            return self.statistics.within(Duration::ZERO, &self.background, || self.count_all()).await;
+            return self.statistics.anew(&self.background, || self.count_all()).await;
         }
         self.statistics.at_once(|found| self.is_stale(found), &self.background, || self.count_all()).await
     }
@@ -116,7 +116,7 @@ impl Desk {
     /// What a run would delete. None when the process stops.
     pub async fn dry_run(&self) -> Option<Result<DryRun, Error>> {
         let count = || self.count(|Assignment { job, sweeper, .. }| async move { sweeper.dry_run(&job.spec).await });
-        let found = self.dry_run.within(Duration::ZERO, &self.background, count).await?;
+        let found = self.dry_run.anew(&self.background, count).await?;
         Some(found.map(|found| found.value))
     }
 
@@ -139,9 +139,25 @@ impl Desk {
         changed
     }
 
+    /// What the ledger said of the job when it was read last.
+    #[must_use]
+    pub fn known_standing(&self) -> Option<Standing> {
+        self.books.known(&self.job().spec.job).map(|standing| self.with_active(standing))
+    }
+
     /// What the ledger says of the job. None when the process stops.
     pub async fn standing(&self) -> Option<Result<Standing, Error>> {
-        self.books.standing(&self.job().spec.job).await
+        let standing = self.books.standing(&self.job().spec.job).await?;
+        Some(standing.map(|standing| self.with_active(standing)))
+    }
+
+    /// An instant whose run waits for its turn is as good as answered.
+    fn with_active(&self, mut standing: Standing) -> Standing {
+        let answering = self.activity().active.and_then(|active| active.request.scheduled_for);
+        if let Some(armed) = &mut standing.armed {
+            armed.answered = armed.answered.max(answering);
+        }
+        standing
     }
 
     /// When the job is run next by itself.

@@ -64,9 +64,12 @@ pub(super) async fn problem(desk: &Desk, now: DateTime<Utc>) -> Option<Problem> 
     }
 }
 
-/// What is wrong with a job of which the ledger says this.
+/// What is wrong with a job of which the ledger says this. Nothing, while it is paused.
 #[must_use]
 pub fn judge(job: &Job, standing: &Standing, delay: TimeDelta, now: DateTime<Utc>) -> Option<Problem> {
+    if standing.paused.is_some() {
+        return None;
+    }
     let name = || job.spec.job.clone();
     if let Some(since) = overdue(job, standing, delay, now) {
         return Some(Problem::Overdue { job: name(), since });
@@ -80,7 +83,8 @@ pub fn judge(job: &Job, standing: &Standing, delay: TimeDelta, now: DateTime<Utc
 /// was asked for with. A pause answers by skipping.
 #[must_use]
 pub fn overdue(job: &Job, standing: &Standing, delay: TimeDelta, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let armed = standing.armed?;
+    // The ledger may know another schedule still.
+    let armed = standing.armed.as_ref().filter(|armed| armed.schedule == job.armed_as())?;
     let due = now - GRACE - delay;
     let at = job.schedule.last_at_or_before(due, armed.since)?;
     let answered = armed.answered.is_some_and(|answered| answered >= at);

@@ -31,9 +31,12 @@ impl Status {
     pub async fn runs(&self, limit: u32) -> Result<Vec<Run>, DbError> {
         let _turn = self.reading.acquire().await;
         let mut reports = Vec::new();
-        for found in join_all(self.databases().into_iter().map(|settings| history(settings, limit))).await {
-            reports.extend(found?);
+        let found = join_all(self.databases().into_iter().map(|settings| history(settings, limit))).await;
+        // One that is away hides no runs of the others.
+        if let Some(error) = found.iter().all(Result::is_err).then(|| found.first()?.as_ref().err()).flatten() {
+            return Err(error.clone());
         }
+        reports.extend(found.into_iter().flatten().flatten());
         reports.sort_by_key(|report| std::cmp::Reverse((report.started_at, report.run_id)));
         reports.truncate(limit.try_into().unwrap_or(usize::MAX));
         Ok(reports.into_iter().map(|report| self.with_progress(report)).collect())
@@ -44,13 +47,22 @@ impl Status {
     /// # Errors
     /// Those of a database.
     pub async fn run(&self, id: RunId) -> Result<Option<Run>, DbError> {
-        let _turn = self.reading.acquire().await;
-        for found in join_all(self.databases().into_iter().map(|settings| report(settings, id))).await {
-            if let Some(report) = found? {
-                return Ok(Some(self.with_progress(report)));
+        let found = {
+            let _turn = self.reading.acquire().await;
+            join_all(self.databases().into_iter().map(|settings| report(settings, id))).await
+        };
+        let mut failure = None;
+        for found in found {
+            match found {
+                Ok(Some(report)) => return Ok(Some(self.with_progress(report))),
+                Ok(None) => {}
+                Err(error) => failure = Some(error),
             }
         }
-        Ok(self.unrecorded(id))
+        match (self.unrecorded(id), failure) {
+            (None, Some(error)) => Err(error),
+            (run, _) => Ok(run),
+        }
     }
 
     /// A run that waits for its turn, or that no ledger knows because its database was away.

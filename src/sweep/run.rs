@@ -1,6 +1,7 @@
 //! One run: claim, plan, batches, end.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub(super) struct Run<'a> {
     pub(super) watch: Stopwatch,
     /// Time paused, by reason.
     pub(super) throttled: Mutex<BTreeMap<Throttle, Duration>>,
+    /// Whether the job was paused meanwhile.
+    pub(super) paused: AtomicBool,
     pub(super) metrics: Arc<JobCounters>,
 }
 
@@ -91,6 +94,7 @@ impl Sweeper {
                     clock,
                     watch,
                     throttled,
+                    paused: AtomicBool::new(false),
                     metrics,
                 };
                 let answer = self.sweep_claimed(&run, claim, &begun).await;

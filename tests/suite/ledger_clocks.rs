@@ -68,22 +68,23 @@ fn what_a_clock_a_year_ahead_has_armed_and_answered_does_not_count() {
     on_every_engine(&async |_, _, ledger| {
         let now = now();
         let arm = async |now| ledger.arm(TARGET, JOB, SCHEDULE, now).await.unwrap();
+        let armed = |since, answered| Armed { schedule: SCHEDULE.to_owned(), since, answered };
         let a_year_on = now + TimeDelta::days(365);
         complete(ledger, &answering(a_year_on)).await;
         let then = a_year_on + TimeDelta::hours(1);
-        assert_eq!(arm(then).await, Armed { since: then, answered: Some(a_year_on) });
+        assert_eq!(arm(then).await, armed(then, Some(a_year_on)));
 
         let since = now - TimeDelta::days(2);
-        assert_eq!(arm(since).await, Armed { since, answered: None });
+        assert_eq!(arm(since).await, armed(since, None));
         // It stays so: since then instants may have been missed.
-        assert_eq!(arm(now).await, Armed { since, answered: None });
+        assert_eq!(arm(now).await, armed(since, None));
         complete(ledger, &answering(now - TimeDelta::days(1))).await;
-        assert_eq!(arm(now).await, Armed { since, answered: Some(now - TimeDelta::days(1)) });
+        assert_eq!(arm(now).await, armed(since, Some(now - TimeDelta::days(1))));
         complete(ledger, &answering(now)).await;
-        assert_eq!(arm(now).await, Armed { since, answered: Some(now) });
+        assert_eq!(arm(now).await, armed(since, Some(now)));
 
         let another = ledger.arm(TARGET, JOB, "hourly UTC", now).await.unwrap();
-        assert_eq!(another, Armed { since: now, answered: Some(now) });
+        assert_eq!(another, Armed { schedule: "hourly UTC".to_owned(), ..armed(now, Some(now)) });
     });
 }
 

@@ -35,6 +35,12 @@ impl Called {
         Self { place: Place::Tcp(address.parse().expect("an address")), daemon }
     }
 
+    /// For clients of others.
+    pub fn url(&self, path: &str) -> String {
+        let Place::Tcp(address) = &self.place else { panic!("only the socket has no URL") };
+        format!("http://{address}{path}")
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         self.place.get(path, SECRET)
     }

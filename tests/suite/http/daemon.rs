@@ -75,6 +75,25 @@ fn it_is_alive_and_lets_nobody_in_without_a_secret() {
 }
 
 #[test]
+fn check_says_where_it_would_listen() {
+    let stage = Stage::fresh(Engine::Sqlite).expect("SQLite is built in");
+    let check = |http: &str| {
+        let mut command = sweepd();
+        command.arg("--config").arg(stage.configure(NEVER, "", http)).arg("check");
+        let output = command.output().expect("it runs");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let secret = format!("secret = \"{SECRET}\"");
+    let said = check(&format!("[http]\n{secret}"));
+    assert!(said.contains("ok       http: `sweepd run` takes calls at http://127.0.0.1:8787\n"), "{said}");
+    let both = check(&format!("[http]\nlisten = \"0.0.0.0:80\"\nsocket = \"/run/sweepd/http.sock\"\n{secret}"));
+    let part = "takes calls at http://0.0.0.0:80 and on the socket /run/sweepd/http.sock\n";
+    assert!(both.contains(part) && both.contains("warning  http.listen: others can reach"), "{both}");
+    assert!(!both.contains(SECRET), "{both}");
+    assert!(!check("").contains("http"));
+}
+
+#[test]
 fn without_a_good_secret_it_does_not_start() {
     for (keys, part) in [
         ("", "http.secret: is missing; HTTP does not start without one"),

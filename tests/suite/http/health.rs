@@ -5,13 +5,13 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 use sweepd::config::{Config, Environment};
 use sweepd::job::Job;
-use sweepd::ledger::{Armed, Standing};
+use sweepd::ledger::{Armed, Pause, Standing};
 use sweepd::report::{Outcome, Report, RunId, Trigger};
 use sweepd::status::{Problem, judge, overdue};
 
 use super::called::{CRON, Called, LATER, SECRET, with_http};
 use crate::servers::Engine;
-use crate::stage::{LIMIT, Stage, on_every_engine};
+use crate::stage::{LIMIT, Stage, on_every_engine, wait};
 
 /// Waits for an answer, which has no word but this one.
 fn readiness(called: &Called, status: u16) {
@@ -78,8 +78,9 @@ fn an_instant_that_nobody_answered_makes_it_unready_until_somebody_sweeps() {
         Called::start(stage, "", job)
     };
     let mut called = daily(&stage);
-    let armed = || stage.database().count("SELECT count(*) FROM sweepd_armed WHERE job = 'other'");
-    crate::stage::wait(&mut called.daemon, "the job is not armed", || armed() == 1);
+    let armed = "SELECT count(*) FROM sweepd_armed WHERE job = 'other'";
+    let is_armed = || stage.database().session().try_count(armed).is_ok_and(|count| count == 1);
+    wait(&mut called.daemon, "the job is not armed", is_armed);
     called.stop();
     stage.database().execute("UPDATE sweepd_armed SET since = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-3 days')");
     let mut called = daily(&stage);
@@ -103,7 +104,7 @@ fn job() -> Job {
 }
 
 fn standing(since: &str, answered: Option<&str>) -> Standing {
-    let armed = Armed { since: at(since), answered: answered.map(at) };
+    let armed = Armed { schedule: job().armed_as(), since: at(since), answered: answered.map(at) };
     Standing { armed: Some(armed), last: None, last_success: None, paused: None }
 }
 
@@ -131,6 +132,10 @@ fn a_job_is_overdue_five_minutes_after_an_instant_that_nobody_answered() {
         let found = overdue(&job(), &standing(since, answered), TimeDelta::zero(), at(now));
         assert_eq!(found, expected, "{since} {answered:?} {now}");
     }
+    // The ledger does not know yet of an edit.
+    let mut other = standing("20T12:00:00", None);
+    other.armed.as_mut().expect("a schedule").schedule = "0 3 * * * UTC".to_owned();
+    assert_eq!(overdue(&job(), &other, TimeDelta::zero(), at("24T12:00:00")), none);
     let unarmed = Standing { armed: None, ..standing("20T12:00:00", None) };
     assert_eq!(overdue(&job(), &unarmed, TimeDelta::zero(), at("24T12:00:00")), none);
 }
@@ -171,6 +176,9 @@ fn how_the_last_run_ended_is_judged() {
     for fine in [None, Some(Outcome::Completed), Some(Outcome::Partial)] {
         assert_eq!(judged(fine, None), None, "{fine:?}");
     }
+    let paused =
+        Standing { paused: Some(Pause { since: now, host: "here".to_owned() }), ..standing("20T12:00:00", None) };
+    assert_eq!(judge(&job(), &paused, TimeDelta::zero(), now), None, "who paused it knows");
     let never_ran = standing("20T12:00:00", Some("24T02:00:00"));
     assert_eq!(judge(&job(), &never_ran, TimeDelta::zero(), now), None);
     let overdue = standing("20T12:00:00", None);

@@ -90,7 +90,7 @@ impl Api {
 
     /// With more lines in the head.
     fn call_with(&self, method: &str, path: &str, lines: &[&str], body: &str) -> Answer {
-        let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        let lines: String = lines.iter().flat_map(|line| [*line, "\r\n"]).collect();
         let mut connection = self.place.connect();
         connection.send(format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {SECRET}\r\n{lines}\

@@ -48,7 +48,7 @@ fn where_it_cannot_be_told_which_one_is_meant_none_ends() {
             api.app.add(&format!("tok3n-{number}"), "ada", in_minutes(10));
         }
         let two = ["X-Except-Token: tok3n-0", "X-Except-Token: tok3n-1"];
-        let cases: [(&[&str], &str, u16, &str); 8] = [
+        let cases: [(&[&str], &str, u16, &str); 9] = [
             (&two[..1], r#"{"exceptToken":"tok3n-1"}"#, 400, "two different tokens that are to stay"),
             (&two, "", 400, "two different tokens that are to stay"),
             (&["X-Except-Token:"], "", 422, "the token is empty"),
@@ -56,6 +56,7 @@ fn where_it_cannot_be_told_which_one_is_meant_none_ends() {
             (&["X-Except-Token: tok3n-\u{e9}"], "", 400, "holds what no token can hold; use the body"),
             (&[], r#"{"except_token":"tok3n-1"}"#, 400, "unknown field `except_token`, expected `exceptToken`"),
             (&[], r#"{"exceptToken":["tok3n-1"]}"#, 400, "invalid type: sequence, expected a string"),
+            (&[], r#"["tok3n-1"]"#, 400, "expected an object of JSON"),
             (&["Content-Type: text/plain"], r#"{"exceptToken":"tok3n-1"}"#, 415, "send it as application/json"),
         ];
         for (lines, body, status, part) in cases {

@@ -80,8 +80,8 @@ fn assert_has_no_users(api: &Api, job: &str, table: &str) {
 fn where_several_jobs_have_tokens_one_has_to_be_named() {
     on_every_engine(JOBS, |api| {
         api.app.add("tok3n-1", "ada", in_minutes(10));
-        let several = "several jobs have sessions (django, sessions); set `sessions.job` to one of them, or name one with \
-                       `?job=`";
+        let several = "several jobs have sessions (django, sessions); set `sessions.job` to one of them, or name one \
+                       (`--job`, over HTTP `?job=`)";
         for (method, path, body) in [
             ("GET", LIST, ""),
             ("DELETE", LIST, ""),

@@ -68,7 +68,9 @@ fn while_the_database_is_away_calls_fail_soon_however_many_there_are() {
         let all = Stopwatch::start();
         thread::scope(|scope| {
             let calls: Vec<_> = (0..200).map(|_| scope.spawn(|| assert_away(api))).collect();
-            calls.into_iter().for_each(|call| call.join().expect("it is answered"));
+            for call in calls {
+                call.join().expect("it is answered");
+            }
         });
         assert!(all.elapsed() < one * 3 + Duration::from_secs(5), "{one:?}, and {:?} for all", all.elapsed());
 
@@ -134,14 +136,18 @@ fn touches_and_scheduled_sweeps_never_contradict_each_other() {
                 let logs = tempfile::tempdir().expect("a directory");
                 stage.configure(EVERY_SECOND, "nice = 0", &keys(&logs, ""));
                 let mut api = Api::on(App::new(stage), logs);
-                race(&mut api);
+                // Where the machine is busy, all of them may be dead before anybody comes.
+                let was_close = (0..5).any(|_| race(&mut api));
+                assert!(was_close, "{engine:?}");
                 api.end();
             });
         }
     });
 }
 
-fn race(api: &mut Api) {
+/// Whether some sessions were touched in time, and others not.
+fn race(api: &mut Api) -> bool {
+    api.expect("DELETE", "/api/users/ada/sessions", "");
     // They expire one after the other, while the job fires several times.
     let start = Clock::system().now() + TimeDelta::milliseconds(1500);
     let end = |number: i64| start + TimeDelta::milliseconds(10 * number);
@@ -168,9 +174,8 @@ fn race(api: &mut Api) {
         clients.into_iter().flat_map(|client| client.join().expect("it is answered")).collect()
     });
     alive.sort();
-    let all = usize::try_from(SESSIONS).expect("a few");
-    assert!(!alive.is_empty() && alive.len() < all, "{:?}: {} of {all}", api.app.engine, alive.len());
     let (app, daemon) = (&api.app, &mut api.daemon);
     wait(daemon, "expired sessions are left", || app.tokens().len() <= alive.len());
     assert_eq!(api.app.tokens(), alive, "{:?}", api.app.engine);
+    !alive.is_empty() && alive.len() < usize::try_from(SESSIONS).expect("a few")
 }
