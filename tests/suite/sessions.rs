@@ -23,6 +23,9 @@ use crate::stage::Stage;
 /// Later than the clock of any database, so that it is the one that counts.
 const NOW: &str = "2030-01-02T03:04:05Z";
 
+/// However far apart the clocks are.
+const CENTURIES: Duration = Duration::from_hours(24 * 365 * 1000);
+
 fn now() -> DateTime<Utc> {
     NOW.parse().unwrap()
 }
@@ -138,7 +141,7 @@ fn open(database: &TestDatabase, text: &str, clock: &Clock) -> Sessions {
     let config = Config::from_text(Path::new("sweepd.toml"), text, &environment).unwrap_or_else(|e| panic!("{e}"));
     let mut job = config.sessions_job(None).unwrap().clone();
     // The times of these tests are made up.
-    job.spec.max_clock_skew = Duration::from_hours(24 * 36500);
+    job.spec.max_clock_skew = CENTURIES;
     daemon::sessions(&config, &job, clock, "library")
 }
 
@@ -173,7 +176,7 @@ fn ages_that_do_not_fit_are_made_to() {
         assert_ne!(settings.host, "unknown");
         (settings.max_age, settings.update_age) = (Duration::MAX, Duration::MAX);
         settings.clock = Clock::fixed(now());
-        settings.spec.max_clock_skew = Duration::from_hours(24 * 36500);
+        settings.spec.max_clock_skew = CENTURIES;
         let endless = Sessions::new(settings.clone());
         settings.spec.max_age = Some(Duration::from_mins(10));
         let short = Sessions::new(settings);

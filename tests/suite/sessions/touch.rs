@@ -273,7 +273,7 @@ fn a_value_that_cannot_be_read_is_not_alive_and_left_alone() {
     let odd: [(&str, &[&str]); 3] = [
         ("epoch-millis\"", &["'2030-01-02T04:04:06.000+00:00'", "''"]),
         ("epoch-millis-text", &["'2030-01-02T04:04:06Z'", "''", "'1e99'", "'-1'"]),
-        ("iso-text", &["'2030-01-02 04:04:06+00'", "'2030-01-02 04:04:06+0000'", "'soon'", "''", "4000000000000"]),
+        ("iso-text", &["'2030-01-02 04:04:06+00'", "'2030-01-02 04:04:06+0000'", "'soon'", "''"]),
     ];
     for case in CASES {
         let Some((_, values)) = odd.iter().find(|(encoding, _)| case.layout.contains(encoding)) else { continue };
