@@ -81,7 +81,8 @@ impl Status {
 
     fn with_progress(&self, report: Report) -> Run {
         let active = self.desk(&report.job).and_then(|desk| desk.activity().active);
-        let active = active.filter(|active| active.request.id == report.run_id);
+        // It may have ended in the ledger a moment ago, and not yet here.
+        let active = active.filter(|active| active.request.id == report.run_id && report.outcome.is_none());
         let progress = active.map(|active| *active.progress.borrow());
         Run { report, progress }
     }

@@ -17,7 +17,7 @@ const INSTALLED: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/schemathesis");
 const REQUIREMENTS: &str = include_str!("../clients/schemathesis/requirements.txt");
 
 /// How many requests of each kind are made to each operation: some seconds for each.
-const EXAMPLES: &str = "15";
+const EXAMPLES: &str = "5";
 /// More than it takes on a slow machine, for an API of some twenty operations.
 const FUZZ_LIMIT: Duration = Duration::from_mins(3);
 
