@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 use crate::clock::Clock;
 use crate::config::{self, Config, Source};
 use crate::db;
+use crate::host;
 use crate::http::{self, listen};
 use crate::job::Job;
 use crate::lifecycle::{Drained, Lifecycle};
@@ -177,7 +178,7 @@ pub fn sweeper(config: &Config, job: &Job, clock: &Clock, metrics: &Metrics) -> 
         stale_after: config.daemon.stale_after,
         history: config.daemon.history,
         grace: config.daemon.shutdown_timeout / 2,
-        host: host(),
+        host: host::name(),
         clock: clock.clone(),
         metrics: metrics.clone(),
     }
@@ -197,7 +198,7 @@ pub fn sessions(config: &Config, job: &Job, clock: &Clock, by: &str) -> Sessions
         max_age: config.sessions.max_age,
         update_age: config.sessions.update_age,
         clock: clock.clone(),
-        host: host(),
+        host: host::name(),
         by: by.to_owned(),
     })
 }
@@ -212,10 +213,4 @@ fn settings(database: &config::Database, limits: &Limits, workers: u32) -> db::S
         statement_timeout: limits.statement_timeout,
         idle_timeout: None,
     }
-}
-
-/// This host's name: what the system says, or what the environment does.
-fn host() -> String {
-    let from_system = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    if from_system.is_empty() { "unknown".to_owned() } else { from_system }
 }

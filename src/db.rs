@@ -254,13 +254,18 @@ impl Database {
             (Engine::Postgres, Purpose::Read) => format!("BEGIN READ ONLY; {times}"),
             (Engine::Postgres, Purpose::Count) => format!("BEGIN READ ONLY; {locks}"),
             (Engine::Postgres, Purpose::Write) => format!("BEGIN; {locks}"),
+            (Engine::Postgres, Purpose::Change) => format!("BEGIN; {times}"),
             (Engine::Postgres, Purpose::Batch) => format!("BEGIN; {times}; SET LOCAL synchronous_commit = off"),
             (Engine::MySql, Purpose::Read) => format!("{}START TRANSACTION READ ONLY", self.mysql_limit(statement)),
             (Engine::MySql, Purpose::Count) => format!("{}START TRANSACTION READ ONLY", self.mysql_limit(0)),
             (Engine::MySql, Purpose::Write) => format!("{}START TRANSACTION", self.mysql_limit(0)),
-            (Engine::MySql, Purpose::Batch) => format!("{}START TRANSACTION", self.mysql_limit(statement)),
+            (Engine::MySql, Purpose::Change | Purpose::Batch) => {
+                format!("{}START TRANSACTION", self.mysql_limit(statement))
+            }
             (Engine::Sqlite, Purpose::Read | Purpose::Count) => "BEGIN".to_owned(),
-            (Engine::Sqlite, Purpose::Write) => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE".to_owned(),
+            (Engine::Sqlite, Purpose::Write | Purpose::Change) => {
+                "PRAGMA synchronous = FULL; BEGIN IMMEDIATE".to_owned()
+            }
             // A commit that does not wait for the disk can lose the batch, and its count with it. Without a write-ahead
             // log it could damage the file.
             (Engine::Sqlite, Purpose::Batch) if self.has_log => {

@@ -19,7 +19,7 @@
 //! | [`ledger`], [`audit`], [`report`] | what a run did, exactly |
 //! | [`preset`] | known session stores |
 //! | [`db`] | connections and all SQL text |
-//! | [`telemetry`], [`clock`] | logs, metrics, and the time |
+//! | [`telemetry`], [`clock`], [`host`] | logs, metrics, the time, and where this is |
 
 #![forbid(unsafe_code)]
 
@@ -30,6 +30,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod db;
+pub mod host;
 pub mod http;
 pub mod job;
 pub mod ledger;

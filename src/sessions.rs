@@ -31,12 +31,15 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
+use crate::clock::Stopwatch;
 use crate::report::optional_instant;
+use crate::zone::Zone;
 use door::Door;
 use store::Store;
 
 pub use change::{SESSION_REVOKED, USER_PROFILE_UPDATED, USER_ROLE_UPDATED, USER_SESSIONS_REVOKED};
 pub use error::{Error, OpenError};
+pub(crate) use settings::fitting_ages;
 pub use settings::{MAX_AGE, Settings, UPDATE_AGE, Users};
 pub use users::{Changes, Name, Profile, Updated};
 
@@ -57,9 +60,10 @@ struct Inner {
 /// A live session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct SessionInfo {
-    /// The fingerprint of its token; see [`fingerprint`]. Null where the store has no token column.
-    pub token: Option<String>,
+    /// What can be shown of its token; see [`fingerprint`]. Null where the store has no token column.
+    pub fingerprint: Option<String>,
     /// When it expires; null when never.
     #[serde(serialize_with = "optional_instant")]
     pub expires_at: Option<DateTime<Utc>>,
@@ -81,10 +85,18 @@ impl Sessions {
         Settings::new(url, preset).map(Self::new)
     }
 
+    /// The same for a library that writes times without a zone: `zone` is the one that they are in, such as `Europe/Paris`.
+    ///
+    /// # Errors
+    /// When the URL cannot be read, there is no such zone, or no such preset for the database.
+    pub fn open_with_zone(url: &str, preset: &str, zone: &str) -> Result<Self, OpenError> {
+        Settings::with_zone(url, preset, Some(&Zone::parse(zone)?)).map(Self::new)
+    }
+
     /// The same from settings.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self(Arc::new(Inner { settings, door: Door::default() }))
+        Self(Arc::new(Inner { settings: settings.sound(), door: Door::default() }))
     }
 
     /// The live sessions of a user, those that expire last first, no more than [`MOST_LISTED`].
@@ -107,16 +119,20 @@ impl Sessions {
         &self.0.settings
     }
 
-    /// Does `work`, and once more over new connections where the old ones turn out to be dead. `secrets` are kept out of
-    /// what the database says.
+    /// Does `work`, and once more where others were in the way, or over new connections where the old ones turn out to be
+    /// dead. `secrets` are kept out of what the database says.
     async fn retried<T, F: Future<Output = Result<T, Error>>>(
         &self,
         secrets: &[&str],
         mut work: impl FnMut(Arc<Store>) -> F,
     ) -> Result<T, Error> {
+        let watch = Stopwatch::start();
+        let patience = self.settings().database.lock_timeout;
         let done = match self.0.door.enter(self.settings()).await {
             Err(error) => Err(error),
             Ok(store) => match work(Arc::clone(&store)).await {
+                // A deadlock or the like; not after a long wait for a lock.
+                Err(error) if error.is_busy() && watch.elapsed() < patience => work(store).await,
                 Err(error) if error.is_about_the_connection() => {
                     self.0.door.leave(&store);
                     match self.0.door.enter(self.settings()).await {

@@ -105,6 +105,15 @@ impl Zone {
         }
     }
 
+    /// The reading to write for an end at `end`, such that nobody takes it for an earlier one: where the clock shows `end` a
+    /// second time, the first reading after the repeated stretch.
+    #[must_use]
+    pub fn naive_end(&self, end: DateTime<Utc>) -> NaiveDateTime {
+        let first_new = DateTime::from_timestamp(self.period_at(end.timestamp()).first_new_reading(), 0);
+        let reading = self.local(end).naive_local();
+        first_new.map_or(reading, |first_new| reading.max(first_new.naive_utc()))
+    }
+
     /// The stretch of constant offset that holds `instant` (Unix seconds).
     pub(crate) fn period_at(&self, instant: i64) -> Period {
         let offset_at = |instant| i64::from(self.rules.to_offset(timestamp(instant)).seconds());

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session, output};
 use crate::daemon;
-use crate::db::{Database, DbError, Trouble, introspect};
+use crate::db::{Database, DbError, Table, Trouble, introspect, migrate};
 use crate::job::Job;
 use crate::report::rfc3339;
 use crate::sweep;
@@ -89,7 +89,7 @@ pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
 }
 
 /// Whether sessions and users can be managed. Not everybody wants that, so it is no warning where they cannot.
-async fn managed(session: &Session, job: &Job, findings: &mut Findings<'_>) {
+async fn managed(session: &Session, job: &Job, table: Option<&Table>, findings: &mut Findings<'_>) {
     if !session.config.sessions_job(None).is_ok_and(|managed| managed.spec.job == job.spec.job) {
         return;
     }
@@ -104,6 +104,14 @@ async fn managed(session: &Session, job: &Job, findings: &mut Findings<'_>) {
         Err(error) => findings.add(Severity::Ok, format!("sessions cannot be managed: {error}"), None),
     }
     sessions.close().await;
+    let unindexed = |table: &&Table| job.spec.layout.user.as_ref().is_some_and(|user| table.index_on(user).is_none());
+    if let (Some(table), Some(user)) = (table.filter(unindexed), &job.spec.layout.user) {
+        let sql = migrate::index(session.config.databases[&job.database].url.engine(), &table.name, table.kind, user);
+        let message = format!(
+            "no index begins with {user:?}, so the sessions of a user are looked for in the whole table; where that is wanted often, run"
+        );
+        findings.add(Severity::Ok, message, Some(format!("{sql};")));
+    }
 }
 
 /// Where the daemon would listen. What there is to warn of stands among the warnings of the configuration.
@@ -161,7 +169,7 @@ async fn check(session: &Session, job: &Job, findings: &mut Findings<'_>) {
     }
     records::own_tables(&database, sweeper.migrate, findings).await;
     records::audit_log(session, &database, findings).await;
-    managed(session, job, findings).await;
+    managed(session, job, plan.as_ref().ok().map(|plan| &plan.target.table), findings).await;
     database.close().await;
 }
 

@@ -13,6 +13,11 @@ pub fn line(text: impl AsRef<str>) {
     let _ = writeln!(io::stdout(), "{}", text.as_ref());
 }
 
+/// Prints a line on standard error, for who sits at a terminal.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Prints a value as one line of JSON.
 pub fn json(value: &impl Serialize) {
     match serde_json::to_string(value) {

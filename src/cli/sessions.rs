@@ -1,6 +1,6 @@
 //! `sweepd sessions`: list, touch and revoke the sessions of an application.
 
-use std::io::BufRead as _;
+use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 
 use serde_json::json;
@@ -10,6 +10,8 @@ use crate::daemon;
 use crate::report::rfc3339;
 use crate::sessions::{Error, SessionInfo, Sessions};
 use crate::telemetry::Level;
+
+const ABSENT: &str = "Exit 1 means that there is no such session or that it has expired; the message says so.";
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -39,6 +41,7 @@ enum Command {
         user: String,
     },
     /// End one session
+    #[command(after_help = ABSENT)]
     Revoke {
         /// The session's token; others on this machine can see it here (`ps`), so without it one line is read from
         /// standard input
@@ -55,6 +58,7 @@ enum Command {
         except: Option<String>,
     },
     /// Say that a session was just used, so that it lives on
+    #[command(after_help = ABSENT)]
     Touch {
         /// The session's token; others on this machine can see it here (`ps`), so without it one line is read from
         /// standard input
@@ -102,7 +106,7 @@ async fn call(sessions: &Sessions, command: Command, json: bool) -> Result<Exit,
             if !sessions.touch_session(&token).await.map_err(failure)? {
                 return Err(absent("the session has expired, or there is none"));
             }
-            say(json, &json!({ "success": true, "alive": true }), "The session is alive.");
+            say(json, &json!({ "success": true, "active": true }), "The session is active.");
         }
     }
     Ok(Exit::Done)
@@ -110,6 +114,9 @@ async fn call(sessions: &Sessions, command: Command, json: bool) -> Result<Exit,
 
 /// A line of standard input, without its end.
 fn read_token() -> Result<String, Failure> {
+    if std::io::stdin().is_terminal() {
+        output::note("waiting for the token on standard input, as one line");
+    }
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
     let token = line.trim_end_matches(['\r', '\n']).to_owned();
@@ -141,7 +148,7 @@ fn print(found: &[SessionInfo]) {
     }
     let rows = found.iter().map(|session| {
         let expires = session.expires_at.map_or_else(|| "never".to_owned(), rfc3339);
-        vec![session.token.clone().unwrap_or_else(|| "-".to_owned()), expires]
+        vec![session.fingerprint.clone().unwrap_or_else(|| "-".to_owned()), expires]
     });
-    output::table(&["token", "expires"], &[], rows.collect());
+    output::table(&["fingerprint", "expires"], &[], rows.collect());
 }

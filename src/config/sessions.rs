@@ -9,7 +9,7 @@ use super::reader::Section;
 use super::setting::Setting as _;
 use super::{Config, Sessions};
 use crate::job::Job;
-use crate::sessions::{MAX_AGE, UPDATE_AGE, Users};
+use crate::sessions::{MAX_AGE, UPDATE_AGE, Users, fitting_ages};
 
 pub(super) fn sessions(root: &mut Section<'_>, jobs: &[Job]) -> Sessions {
     let mut section = root.table("sessions");
@@ -17,20 +17,32 @@ pub(super) fn sessions(root: &mut Section<'_>, jobs: &[Job]) -> Sessions {
     if let Some(problem) = job.as_deref().and_then(|name| unknown(name, jobs)) {
         section.problem("job", problem);
     }
-    let second = Duration::from_secs(1);
-    let max_age = section.within("max_age", MAX_AGE, second..=CENTURY);
-    let update_age = section.within("update_age", UPDATE_AGE, Duration::ZERO..=CENTURY);
-    if update_age >= max_age {
-        section.problem("update_age", format!("must be shorter than max_age, which is {}", max_age.to_toml()));
-    }
-    let sessions = Sessions { job, max_age, update_age };
-    let longest = chosen(&sessions, jobs, None).ok().and_then(|job| Some((job, job.spec.max_age?)));
-    if let Some((job, longest)) = longest.filter(|(_, longest)| *longest < max_age) {
-        let (name, longest) = (&job.spec.job, longest.to_toml());
-        section.problem("max_age", format!("must be at most jobs.{name}.max_age, which is {longest}"));
-    }
+    let max_age = section.optional_within("max_age", Duration::from_secs(1)..=CENTURY);
+    let update_age = section.optional_within("update_age", Duration::ZERO..=CENTURY);
+    let sessions = Sessions { job, max_age: max_age.unwrap_or(MAX_AGE), update_age: update_age.unwrap_or(UPDATE_AGE) };
+    check_ages(&mut section, chosen(&sessions, jobs, None).ok(), max_age, update_age);
     section.finish();
     sessions
+}
+
+/// Only what is written can be wrong: the defaults give way to what the job says.
+fn check_ages(section: &mut Section<'_>, job: Option<&Job>, max_age: Option<Duration>, update_age: Option<Duration>) {
+    let (longest, lifetime) =
+        (job.and_then(|job| job.spec.max_age), job.and_then(|job| job.spec.layout.mode.lifetime()));
+    let name = job.map_or("", |job| &job.spec.job);
+    let (fitting, often) =
+        fitting_ages(longest, lifetime, max_age.unwrap_or(MAX_AGE), update_age.unwrap_or(UPDATE_AGE));
+    section.derive("max_age", Some(fitting.to_toml()), "default");
+    section.derive("update_age", Some(often.to_toml()), "default");
+    if let (Some(max_age), Some(longest), None) = (max_age, longest, lifetime)
+        && max_age > longest
+    {
+        section.problem("max_age", format!("must be at most jobs.{name}.max_age, which is {}", longest.to_toml()));
+    }
+    let (lives, by) = lifetime.map_or((fitting, "max_age".to_owned()), |age| (age, format!("jobs.{name}.lifetime")));
+    if update_age.is_some_and(|update_age| update_age >= lives) {
+        section.problem("update_age", format!("must be shorter than {by}, which is {}", lives.to_toml()));
+    }
 }
 
 fn unknown(name: &str, jobs: &[Job]) -> Option<String> {

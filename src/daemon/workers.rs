@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use super::{host, sessions, sweeper};
+use super::{sessions, sweeper};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::host;
 use crate::job::{Assignment, Handle, Inbox, Job, Worker};
 use crate::lifecycle::{Background, Lifecycle};
 use crate::report::rfc3339;
@@ -58,7 +59,7 @@ impl Workers {
             tasks: lifecycle.tasks.clone(),
             clock: clock.clone(),
             metrics: metrics.clone(),
-            host: host(),
+            host: host::name(),
         })
     }
 

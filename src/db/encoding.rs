@@ -52,6 +52,12 @@ impl Encoding {
         })
     }
 
+    /// Whether `SQLite` holds it as text, and not as a number.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        matches!(self, Self::IsoText(_) | Self::EpochMillisText)
+    }
+
     /// The name in the configuration.
     #[must_use]
     pub fn name(&self) -> &'static str {

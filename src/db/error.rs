@@ -9,6 +9,8 @@ pub enum Trouble {
     Connection,
     /// The server has no connection left to give.
     Crowded,
+    /// No connection was to be had in time: all are in use, or the server does not answer.
+    NoneFree,
     /// The log-in was refused.
     Login,
     /// The database does not exist.
@@ -33,8 +35,10 @@ pub enum Trouble {
     Timeout,
     /// A unique value that another row has.
     Taken,
-    /// A value that the column does not take: of another form, too long, refused by a constraint.
-    Value,
+    /// A value that the column cannot hold: of another form, out of its range, too long.
+    Form,
+    /// What the table does not allow: a foreign key, a CHECK, NOT NULL, a trigger that says no.
+    Constraint,
     /// Anything else.
     Other,
 }
@@ -43,10 +47,11 @@ impl Trouble {
     /// Whether the same thing may work when it is tried again a little later.
     #[must_use]
     pub fn is_transient(self) -> bool {
-        matches!(self, Self::Connection | Self::Crowded | Self::Busy | Self::Timeout | Self::ReadOnly)
+        matches!(self, Self::Connection | Self::NoneFree | Self::Crowded | Self::Busy | Self::Timeout | Self::ReadOnly)
     }
 
-    /// Whether another connection may do better: the server may be gone, or another one the primary.
+    /// Whether another connection may do better: the server may be gone, or another one the primary. That none was to be had
+    /// says nothing about those that there are.
     pub(super) fn is_of_the_connection(self) -> bool {
         matches!(self, Self::Connection | Self::ReadOnly)
     }
@@ -54,6 +59,9 @@ impl Trouble {
     fn advice(self) -> &'static str {
         match self {
             Self::Connection => "is it running, and reachable from here? check host and port in the database URL",
+            Self::NoneFree => {
+                "is it running, and reachable from here? or are all connections that it may have (`max_connections`) in use?"
+            }
             Self::Crowded => "let somebody else give one up, or allow the server more",
             Self::Login => "check the user and the password in the database URL",
             Self::NoDatabase => "check the database name in the database URL",
@@ -72,7 +80,7 @@ impl Trouble {
             Self::DiskFull => "free some space on the database server's disk",
             Self::Busy => "another transaction holds the lock; the next run goes on",
             Self::Timeout => "raise `limits.statement_timeout`, or let `sweepd check` look for a missing index",
-            Self::Taken | Self::Value | Self::Other => "",
+            Self::Taken | Self::Form | Self::Constraint | Self::Other => "",
         }
     }
 }
@@ -94,13 +102,21 @@ impl DbError {
         Self { trouble, location: location.to_owned(), detail: detail(error) }
     }
 
-    /// The same without what somebody gave in confidence: some servers repeat the values that they refuse.
+    /// The same without what somebody gave in confidence: some servers repeat the values that they refuse. What is shorter than
+    /// four characters is in every sentence, and no secret.
     #[must_use]
     pub fn hiding<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
+        for secret in secrets.into_iter().filter(|secret| secret.len() >= 4) {
             self.detail = self.detail.replace(secret, "***");
         }
         self
+    }
+
+    /// One of our own making: nobody gave way in time.
+    #[must_use]
+    pub fn none_free(location: &str) -> Self {
+        let detail = "others that write took longer than the connect timeout".to_owned();
+        Self { trouble: Trouble::NoneFree, location: location.to_owned(), detail }
     }
 
     /// An error of our own making about the database at `location`.
@@ -113,7 +129,7 @@ impl DbError {
 impl fmt::Display for DbError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.trouble {
-            Trouble::Connection => write!(f, "cannot reach {}: {}", self.location, self.detail)?,
+            Trouble::Connection | Trouble::NoneFree => write!(f, "cannot reach {}: {}", self.location, self.detail)?,
             Trouble::Login => write!(f, "cannot log in to {}: {}", self.location, self.detail)?,
             _ => write!(f, "{}: {}", self.location, self.detail)?,
         }
@@ -149,10 +165,10 @@ fn classify(error: &sqlx::Error) -> Trouble {
         }
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
-        | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::Protocol(_) => Trouble::Connection,
+        sqlx::Error::PoolTimedOut => Trouble::NoneFree,
         _ => Trouble::Other,
     }
 }
@@ -173,13 +189,11 @@ fn postgres(code: &str, message: &str) -> Trouble {
         "40001" | "40P01" | "55P03" => Trouble::Busy,
         "57014" => Trouble::Timeout,
         "23505" => Trouble::Taken,
-        // Integrity constraints, data exceptions.
-        "23502" | "23503" | "23514" | "22001" | "22003" | "22007" | "22008" | "22021" | "22P02" | "22P05" => {
-            Trouble::Value
-        }
+        "22001" | "22003" | "22007" | "22008" | "22021" | "22P02" | "22P05" => Trouble::Form,
         "53300" => Trouble::Crowded,
         "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => Trouble::Connection,
         _ if code.starts_with("08") => Trouble::Connection,
+        _ if code.starts_with("23") => Trouble::Constraint,
         _ => Trouble::Other,
     }
 }
@@ -196,7 +210,8 @@ fn mysql(number: u16) -> Trouble {
         1205 | 1213 | 1412 | 1637 => Trouble::Busy,
         1969 | 3024 => Trouble::Timeout,
         1062 | 1169 | 1586 => Trouble::Taken,
-        1048 | 1264 | 1265 | 1267 | 1292 | 1366 | 1406 | 1452 | 3819 | 3988 | 4025 => Trouble::Value,
+        1264 | 1265 | 1267 | 1292 | 1366 | 1406 | 3988 => Trouble::Form,
+        1048 | 1216 | 1217 | 1451 | 1452 | 3819 | 4025 => Trouble::Constraint,
         1040 | 1203 => Trouble::Crowded,
         1053 | 1077 | 1078 | 1079 | 1080 | 1152 | 1158..=1161 | 1927 | 3169 | 4031 => Trouble::Connection,
         _ => Trouble::Other,
@@ -211,7 +226,8 @@ fn sqlite(code: u32, message: &str) -> Trouble {
         13 => Trouble::DiskFull,
         // Of the constraints, UNIQUE and PRIMARY KEY.
         19 if matches!(code, 2067 | 1555) => Trouble::Taken,
-        18..=20 => Trouble::Value,
+        19 => Trouble::Constraint,
+        18 | 20 => Trouble::Form,
         14 => Trouble::NoFile,
         1 if message.starts_with("no such table") => Trouble::NoTable,
         _ => Trouble::Other,
@@ -231,7 +247,14 @@ mod tests {
         assert_eq!(postgres("22023", ""), Trouble::Other);
         assert_eq!(mysql(1213), Trouble::Busy);
         assert_eq!(sqlite(517, ""), Trouble::Busy);
-        assert_eq!((sqlite(2067, ""), sqlite(1299, "")), (Trouble::Taken, Trouble::Value));
+        assert_eq!(
+            (sqlite(2067, ""), sqlite(787, ""), sqlite(20, "")),
+            (Trouble::Taken, Trouble::Constraint, Trouble::Form)
+        );
+        assert_eq!((postgres("23503", ""), postgres("22P02", "")), (Trouble::Constraint, Trouble::Form));
+        assert_eq!((mysql(1451), mysql(1366)), (Trouble::Constraint, Trouble::Form));
+        let error = DbError::other("db", "a secret of one's own").hiding(["a", "secret"]);
+        assert_eq!(error.to_string(), "db: a *** of one's own");
         assert!(Trouble::Busy.is_transient() && !Trouble::Privilege.is_transient());
     }
 }

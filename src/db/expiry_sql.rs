@@ -57,10 +57,22 @@ impl Expiry {
         self.compare(statement, &format!("{sign}{}", self.quoted()), cutoff)
     }
 
-    /// The condition "this row has not expired at `now`", in parentheses: exactly what [`Expiry::expired`] leaves.
+    /// The condition "this row has no expiry, or one after `now`", in parentheses. That is less than [`Expiry::expired`]
+    /// leaves: a value that cannot be read is not alive, and a reading without a zone has to lie after what the wall clock
+    /// shows, while a sweep waits until it can have no other meaning.
     #[must_use]
     pub fn live(&self, statement: Statement, now: DateTime<Utc>) -> Statement {
-        statement.push("(").with(|statement| self.expired(statement, now)).push(" IS NOT TRUE)")
+        let (column, newest) = (self.quoted(), self.mode.newest_expired(now));
+        let value = self.value(&column);
+        let bound = self.param(newest, |zone| local(zone, newest));
+        statement
+            .push(&format!("({column} IS NULL OR "))
+            .with(|statement| self.type_check(statement))
+            .push(&format!("({value} > "))
+            .with(|statement| self.cast(statement, bound))
+            .push(&format!(" OR {value} <= "))
+            .with(|statement| self.instant(statement, DateTime::UNIX_EPOCH + FIRST_YEAR))
+            .push("))")
     }
 
     /// The condition "the column holds an instant before that of `moving`", in parentheses; never true of what is no expiry.
@@ -68,7 +80,7 @@ impl Expiry {
     pub fn due(&self, statement: Statement, moving: &Moving) -> Statement {
         let value = self.value(&self.quoted());
         // Where the clocks are set back in between, the later instant has the earlier reading.
-        let reading = |zone: &Zone| local(zone, moving.due).min(local(zone, moving.to));
+        let reading = |zone: &Zone| self.reading(zone, moving.due).min(self.reading(zone, moving.to));
         let before = self.param(moving.due, reading);
         statement
             .push("(")
@@ -86,8 +98,16 @@ impl Expiry {
         let at = at.trunc_subsecs(3);
         match &self.encoding {
             Encoding::EpochMillisText => statement.bind(at.timestamp_millis().to_string()),
-            Encoding::IsoText(zone) => statement.bind(iso_text::like(like, at, zone)),
-            _ => self.cast(statement, self.param(at, |zone| local(zone, at))),
+            Encoding::IsoText(zone) => statement.bind(iso_text::like(like, at, self.reading(zone, at))),
+            _ => self.cast(statement, self.param(at, |zone| self.reading(zone, at))),
+        }
+    }
+
+    /// What is written for `at` without a zone. An end must not be taken for one an hour earlier.
+    fn reading(&self, zone: &Zone, at: DateTime<Utc>) -> NaiveDateTime {
+        match self.mode {
+            Mode::Expires => zone.naive_end(at),
+            Mode::LastSeen(_) => local(zone, at),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::expiry_sql::Moving;
+use super::expiry_sql::{Expiry, Moving};
 use super::sweep_sql::Target;
 use super::{Column, Engine, Param, Statement, TableName, quote, quote_table};
 
@@ -14,6 +14,8 @@ use super::{Column, Engine, Param, Statement, TableName, quote, quote_table};
 pub struct SessionTable {
     /// The table, and how it stores an expiry.
     pub target: Target,
+    /// The other encoding that the store uses in the same column.
+    pub other: Option<Expiry>,
     /// The column with the token.
     pub token: Option<Column>,
     /// The column with the user.
@@ -96,90 +98,92 @@ impl SessionTable {
         self.target.expiry.engine
     }
 
-    /// Selects the token and the expiry (in milliseconds, see [`super::expiry_sql::Expiry::read`]) of the live sessions of
-    /// a user, those that expire last first.
+    /// The ways in which the expiry is written.
+    pub fn expiries(&self) -> impl Iterator<Item = &Expiry> {
+        std::iter::once(&self.target.expiry).chain(&self.other)
+    }
+
+    /// Selects the token of the live sessions of a user, and the expiry in each of [`SessionTable::expiries`] (in
+    /// milliseconds, see [`Expiry::read`]); those that expire last first.
     #[must_use]
     pub fn list(&self, user: Key<'_>, now: DateTime<Utc>, most: u32) -> Statement {
         let token = self.token.as_ref().map_or("NULL".to_owned(), |token| text(self.engine(), token));
         let expires = quote(self.engine(), &self.target.expiry.column);
         Statement::text(self.engine(), &format!("SELECT {token}, "))
-            .with(|statement| self.target.expiry.shown(statement))
-            .with(|statement| self.live(statement.push(" FROM "), user, now))
-            .push(&format!(" ORDER BY CASE WHEN {expires} IS NULL THEN 0 ELSE 1 END, {expires} DESC LIMIT {most}"))
+            .list(self.expiries(), ", ", |statement, expiry| expiry.shown(statement))
+            .push(" FROM ")
+            .table(&self.target.table.name)
+            .push(" WHERE ")
+            .with(|statement| user.matches(statement))
+            .push(" AND (")
+            .list(self.expiries(), " OR ", |statement, expiry| expiry.live(statement, now))
+            .push(&format!(") ORDER BY CASE WHEN {expires} IS NULL THEN 0 ELSE 1 END, {expires} DESC LIMIT {most}"))
     }
 
-    /// Selects a row where the session is live. Its text tells the form in which its expiry is written (see
-    /// [`super::expiry_sql::Expiry::store`]), its number is 1 where the expiry is due to be moved.
+    /// Selects a row where the session is live by `expiry`. Its text tells the form in which that is written (see
+    /// [`Expiry::store`]), its number is 1 where it is due to be moved.
     #[must_use]
-    pub fn look(&self, token: Key<'_>, now: DateTime<Utc>, moving: &Moving) -> Statement {
+    pub fn look(&self, expiry: &Expiry, token: Key<'_>, now: DateTime<Utc>, moving: &Moving) -> Statement {
         let number = if self.engine() == Engine::Postgres { "::int::bigint" } else { "" };
         Statement::text(self.engine(), "SELECT ")
-            .with(|statement| self.target.expiry.form(statement))
+            .with(|statement| expiry.form(statement))
             .push(", ")
-            .with(|statement| self.target.expiry.due(statement, moving))
+            .with(|statement| expiry.due(statement, moving))
             .push(number)
             .push(" FROM ")
-            .with(|statement| self.live(statement, token, now))
+            .with(|statement| self.live(statement, expiry, token, now))
     }
 
     /// Moves the expiry of a session that is live and due (`PostgreSQL`), and selects a row where it did so, or where the
     /// session is live and not due: then nothing is written. No row: it is not live, or somebody else has just changed it.
     #[must_use]
     pub fn touch_or_find(&self, token: Key<'_>, now: DateTime<Utc>, moving: &Moving) -> Statement {
+        let expiry = &self.target.expiry;
         Statement::text(self.engine(), "WITH touched AS (")
-            .with(|statement| self.update(statement, token, now, moving, ""))
+            .with(|statement| self.update(statement, expiry, token, now, moving, ""))
             .push(" RETURNING 1) SELECT 1::bigint FROM touched UNION ALL SELECT 1::bigint FROM ")
-            .with(|statement| self.live(statement, token, now))
+            .with(|statement| self.live(statement, expiry, token, now))
             .push(" AND ")
-            .with(|statement| self.target.expiry.due(statement, moving))
+            .with(|statement| expiry.due(statement, moving))
             .push(" IS NOT TRUE")
-    }
-
-    /// Matches a session that is live, and moves its expiry where that is due (`MySQL`, which writes nothing where nothing
-    /// changes, and counts what matched).
-    #[must_use]
-    pub fn touch_matching(&self, token: Key<'_>, now: DateTime<Utc>, moving: &Moving) -> Statement {
-        let expires = quote(self.engine(), &self.target.expiry.column);
-        Statement::text(self.engine(), "UPDATE ")
-            .table(&self.target.table.name)
-            .push(&format!(" SET {expires} = IF("))
-            .with(|statement| self.target.expiry.due(statement, moving))
-            .push(", ")
-            .with(|statement| self.target.expiry.store(statement, moving.to, ""))
-            .push(&format!(", {expires}) WHERE "))
-            .with(|statement| token.matches(statement))
-            .push(" AND ")
-            .with(|statement| self.target.expiry.live(statement, now))
     }
 
     /// Moves the expiry of a session that is live and due, in the form of the text `like`.
     #[must_use]
-    pub fn touch(&self, token: Key<'_>, now: DateTime<Utc>, moving: &Moving, like: &str) -> Statement {
-        self.update(Statement::new(self.engine()), token, now, moving, like)
+    pub fn touch(&self, expiry: &Expiry, token: Key<'_>, now: DateTime<Utc>, moving: &Moving, like: &str) -> Statement {
+        self.update(Statement::new(self.engine()), expiry, token, now, moving, like)
     }
 
-    fn update(&self, to: Statement, token: Key<'_>, now: DateTime<Utc>, moving: &Moving, like: &str) -> Statement {
+    fn update(
+        &self,
+        to: Statement,
+        expiry: &Expiry,
+        token: Key<'_>,
+        now: DateTime<Utc>,
+        moving: &Moving,
+        like: &str,
+    ) -> Statement {
         to.push("UPDATE ")
             .table(&self.target.table.name)
             .push(" SET ")
-            .name(&self.target.expiry.column)
+            .name(&expiry.column)
             .push(" = ")
-            .with(|statement| self.target.expiry.store(statement, moving.to, like))
+            .with(|statement| expiry.store(statement, moving.to, like))
             .push(" WHERE ")
             .with(|statement| token.matches(statement))
             .push(" AND ")
-            .with(|statement| self.target.expiry.live(statement, now))
+            .with(|statement| expiry.live(statement, now))
             .push(" AND ")
-            .with(|statement| self.target.expiry.due(statement, moving))
+            .with(|statement| expiry.due(statement, moving))
     }
 
-    fn live(&self, statement: Statement, key: Key<'_>, now: DateTime<Utc>) -> Statement {
+    fn live(&self, statement: Statement, expiry: &Expiry, key: Key<'_>, now: DateTime<Utc>) -> Statement {
         statement
             .table(&self.target.table.name)
             .push(" WHERE ")
             .with(|statement| key.matches(statement))
             .push(" AND ")
-            .with(|statement| self.target.expiry.live(statement, now))
+            .with(|statement| expiry.live(statement, now))
     }
 
     /// Selects the user of a session, live or not.
@@ -216,7 +220,12 @@ pub fn user(engine: Engine, table: &TableName, id: Key<'_>, columns: &[&Column])
         .table(table)
         .push(" WHERE ")
         .with(|statement| id.matches(statement))
-        .push(if engine == Engine::Sqlite { "" } else { " FOR UPDATE" })
+        .push(match engine {
+            // Rows may be added meanwhile that refer to the user.
+            Engine::Postgres => " FOR NO KEY UPDATE",
+            Engine::MySql => " FOR UPDATE",
+            Engine::Sqlite => "",
+        })
 }
 
 /// Changes columns of a user.

@@ -16,6 +16,8 @@ pub enum Purpose {
     Count,
     /// To write, durably.
     Write,
+    /// The same for a change that somebody waits for: it must not take long.
+    Change,
     /// To delete one batch: its commit need not wait for the disk, because a lost batch loses its count with it. Or to
     /// move the expiry of one session: a lost move is made again.
     Batch,
@@ -42,12 +44,10 @@ impl Lease {
         Self { pool: connections.pool(), connections: connections.clone(), location: location.to_owned() }
     }
 
-    /// What a driver said; where that is about the connection, the next one is a new one. That there was none to be had
-    /// says nothing about those that there are.
+    /// What a driver said; where that is about the connection, the next one is a new one.
     pub(super) fn error(&self, error: &sqlx::Error) -> DbError {
-        let none_to_be_had = matches!(error, sqlx::Error::PoolTimedOut);
         let error = DbError::new(&self.location, error);
-        if error.trouble.is_of_the_connection() && !none_to_be_had {
+        if error.trouble.is_of_the_connection() {
             self.connections.renew(&self.pool);
         }
         error

@@ -114,7 +114,7 @@ pub(super) enum Reading {
     /// The database cannot.
     #[response(status = 500)]
     Failed(FailureBody),
-    /// sweepd is stopping or overwhelmed.
+    /// sweepd is stopping or overwhelmed, or the database may do it a little later.
     #[response(status = 503)]
     Unavailable(FailureBody),
 }
@@ -138,7 +138,7 @@ pub(super) enum Changing {
     /// The database cannot.
     #[response(status = 500)]
     Failed(FailureBody),
-    /// sweepd is stopping or overwhelmed.
+    /// sweepd is stopping or overwhelmed, or the database may do it a little later.
     #[response(status = 503)]
     Unavailable(FailureBody),
 }

@@ -92,6 +92,7 @@ impl From<Error> for Failure {
             | Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::UnknownUser => StatusCode::NOT_FOUND,
             Error::Conflict(_) => StatusCode::CONFLICT,
+            Error::Database(error) if error.trouble.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
             Error::Refused(_) | Error::Database(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error)

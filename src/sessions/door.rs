@@ -3,15 +3,34 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::store::Store;
 use super::{Error, Settings};
+use crate::clock::Stopwatch;
+
+/// A table that cannot be used is not looked at again within this time.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the last look at the database failed with.
+#[derive(Debug)]
+struct Failure {
+    error: Error,
+    at: Stopwatch,
+}
+
+impl Failure {
+    /// Whether another look would say the same.
+    fn lasts(&self) -> bool {
+        matches!(self.error, Error::Refused(_)) && self.at.elapsed() < PATIENCE
+    }
+}
 
 /// Holds what is known of the database at the moment.
 #[derive(Debug, Default)]
 pub(super) struct Door {
     store: Mutex<Option<Arc<Store>>>,
-    opening: tokio::sync::Mutex<Option<Error>>,
+    opening: tokio::sync::Mutex<Option<Failure>>,
     failures: AtomicU64,
 }
 
@@ -33,8 +52,9 @@ impl Door {
             return Ok(store);
         }
         // Somebody has tried in the meantime: a thousand calls must not wait for a dead database one after the other.
-        if let Some(error) = last.as_ref().filter(|_| self.failures.load(Ordering::Acquire) != failures) {
-            return Err(error.clone());
+        let somebody_failed = self.failures.load(Ordering::Acquire) != failures;
+        if let Some(failure) = last.as_ref().filter(|failure| somebody_failed || failure.lasts()) {
+            return self.known().filter(|store| store.is_usable()).ok_or_else(|| failure.error.clone());
         }
         let found = match Store::find(settings, known.as_deref()).await {
             // Those that were kept.
@@ -49,10 +69,12 @@ impl Door {
                 Ok(store)
             }
             Err(error) => {
-                *last = Some(error.clone());
+                *last = Some(Failure { error: error.clone(), at: Stopwatch::start() });
                 self.failures.fetch_add(1, Ordering::AcqRel);
-                self.hold(None);
-                Err(error)
+                // What was known a minute ago is good for another one, but not over dead connections.
+                let known = known.filter(|store| store.is_usable() && !error.is_about_the_connection());
+                self.hold(known.clone());
+                known.ok_or(error)
             }
         }
     }

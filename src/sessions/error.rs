@@ -3,9 +3,11 @@
 use crate::db::{DbError, Trouble, UrlError};
 use crate::preset::PresetError;
 use crate::sweep;
+use crate::zone::UnknownZone;
 
 /// Why a call did not do its work.
 #[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The store does not say whose a session is.
     #[error(
@@ -61,9 +63,13 @@ impl From<sweep::Error> for Error {
 }
 
 impl Error {
-    /// Whether other connections may do better.
+    /// Whether other connections may do better. Not where there was none to be had: those that work are in use.
     pub(super) fn is_about_the_connection(&self) -> bool {
         matches!(self, Self::Database(error) if matches!(error.trouble, Trouble::Connection | Trouble::ReadOnly))
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self, Self::Database(error) if error.trouble == Trouble::Busy)
     }
 
     pub(super) fn hiding(self, secrets: &[&str]) -> Self {
@@ -76,10 +82,14 @@ impl Error {
 
 /// Why sessions could not be opened.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum OpenError {
     /// The URL.
     #[error(transparent)]
     Url(#[from] UrlError),
+    /// The zone.
+    #[error(transparent)]
+    Zone(#[from] UnknownZone),
     /// The preset does not exist.
     #[error("there is no preset {0:?}")]
     NoPreset(String),

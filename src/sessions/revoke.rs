@@ -1,11 +1,12 @@
 //! Ends sessions.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::json;
 
-use super::change::{Deed, SESSION_REVOKED, USER_SESSIONS_REVOKED, Undone, audited};
+use super::change::{Deed, Rule, SESSION_REVOKED, USER_SESSIONS_REVOKED, Unaudited, Undone, audited};
 use super::store::{Store, none_where_impossible};
 use super::{Error, Sessions, Settings, checked, fingerprint};
 use crate::db::session_sql::Key;
@@ -33,8 +34,9 @@ impl Sessions {
     pub async fn revoke_session(&self, token: &str) -> Result<bool, Error> {
         let token = checked("token", token)?;
         let (settings, gone) = (self.settings(), &Gone::default());
-        let change = |store: Arc<Store>, audit| async move { store.revoke_one(token, audit, settings, gone).await };
-        self.retried(&[token], |store| audited(store, change)).await
+        let change =
+            |store: Arc<Store>, unaudited| async move { store.revoke_one(token, unaudited, settings, gone).await };
+        self.retried(&[token], |store| audited(store, Rule::Wanted, change)).await
     }
 
     /// Ends all sessions of a user, expired or not, but the one with the token `except_token`, and returns how many there
@@ -46,37 +48,54 @@ impl Sessions {
         let user = checked("user", user)?;
         let except = except_token.map(|token| checked("token", token)).transpose()?;
         let (settings, gone) = (self.settings(), &Gone::default());
-        let change =
-            |store: Arc<Store>, audit| async move { store.revoke_all(user, except, audit, settings, gone).await };
-        self.retried(&[except.unwrap_or_default()], |store| audited(store, change)).await
+        let change = |store: Arc<Store>, unaudited| async move {
+            store.revoke_all(user, except, unaudited, settings, gone).await
+        };
+        self.retried(&[except.unwrap_or_default()], |store| audited(store, Rule::Wanted, change)).await
     }
 }
 
+/// Nobody should have another's token, but where the column is not unique it can be: then each owner is told of.
+fn deeds(token: &str, owners: &[Option<String>]) -> Vec<Deed> {
+    let mut counts: BTreeMap<_, u64> = BTreeMap::new();
+    for owner in owners {
+        *counts.entry(owner).or_default() += 1;
+    }
+    let details = |(user, count)| json!({ "userId": user, "token": fingerprint(token), "count": count });
+    counts.into_iter().map(details).map(|details| Deed { action: SESSION_REVOKED, details }).collect()
+}
+
 impl Store {
-    async fn revoke_one(&self, token: &str, audit: bool, settings: &Settings, gone: &Gone) -> Result<bool, Undone> {
+    async fn revoke_one(
+        &self,
+        token: &str,
+        unaudited: Unaudited,
+        settings: &Settings,
+        gone: &Gone,
+    ) -> Result<bool, Undone> {
         let key = self.token(token)?;
         if !key.is_possible(self.database.engine()) {
             return Ok(false);
         }
-        let mut transaction = self.database.begin(Purpose::Write).await?;
+        let _turn = self.turn(settings).await?;
+        let mut transaction = self.database.begin(Purpose::Change).await?;
         let Some(owners) = none_where_impossible(transaction.fetch(self.sessions.owner(key)).await)? else {
             return Ok(false);
         };
-        let Some(owner) = owners.first() else {
+        let owners = self.database.decode(|| owners.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>())?;
+        if owners.is_empty() {
             transaction.rollback().await?;
             return Ok(gone.settle(0) > 0);
-        };
-        let user = self.database.decode(|| owner.text(0))?;
-        let details = |count| json!({ "userId": user, "token": fingerprint(token), "count": count });
-        let deed = |count| Deed { action: SESSION_REVOKED, details: details(count) };
-        Ok(self.revoke(transaction, (key, None), deed, audit, settings, gone).await? > 0)
+        }
+        let deeds = |_| deeds(token, &owners);
+        Ok(self.revoke(transaction, (key, None), deeds, unaudited, settings, gone).await? > 0)
     }
 
     async fn revoke_all(
         &self,
         user: &str,
         except: Option<&str>,
-        audit: bool,
+        unaudited: Unaudited,
         settings: &Settings,
         gone: &Gone,
     ) -> Result<u64, Undone> {
@@ -85,33 +104,40 @@ impl Store {
         if !key.is_possible(self.database.engine()) {
             return Ok(0);
         }
-        let transaction = self.database.begin(Purpose::Write).await?;
+        let _turn = self.turn(settings).await?;
+        let transaction = self.database.begin(Purpose::Change).await?;
         let details = |count| json!({ "userId": user, "count": count, "except": except.map(fingerprint) });
-        let deed = |count| Deed { action: USER_SESSIONS_REVOKED, details: details(count) };
-        self.revoke(transaction, (key, kept), deed, audit, settings, gone).await
+        let deeds = |count| vec![Deed { action: USER_SESSIONS_REVOKED, details: details(count) }];
+        self.revoke(transaction, (key, kept), deeds, unaudited, settings, gone).await
     }
 
     async fn revoke(
         &self,
         mut transaction: Transaction,
         (key, except): (Key<'_>, Option<Key<'_>>),
-        deed: impl Fn(u64) -> Deed,
-        audit: bool,
+        deeds: impl Fn(u64) -> Vec<Deed>,
+        unaudited: Unaudited,
         settings: &Settings,
         gone: &Gone,
     ) -> Result<u64, Undone> {
-        let Some(count) = none_where_impossible(transaction.execute(self.sessions.revoke(key, except)).await)? else {
-            return Ok(0);
+        let count = match transaction.execute(self.sessions.revoke(key, except)).await {
+            Ok(count) => count,
+            Err(error) => {
+                transaction.rollback().await?;
+                return Ok(self.none_if_nobodys(key, Err(error)).await?.unwrap_or_default());
+            }
         };
         if count == 0 {
             transaction.rollback().await?;
             return Ok(gone.settle(0));
         }
-        if audit {
-            self.record(&mut transaction, vec![deed(count)], settings).await?;
+        let deeds = deeds(count);
+        if unaudited.is_none() {
+            self.record(&mut transaction, &deeds, settings).await?;
         }
         gone.settle(count);
         transaction.commit().await?;
+        self.log(&deeds, unaudited);
         Ok(count)
     }
 }

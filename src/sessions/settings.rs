@@ -6,8 +6,10 @@ use super::OpenError;
 use crate::audit;
 use crate::clock::Clock;
 use crate::db::{self, DatabaseUrl, TableName};
+use crate::host;
 use crate::preset::Preset;
 use crate::sweep::{Limits, Spec};
+use crate::zone::Zone;
 
 /// How long a session lives after it was touched, where nobody says otherwise.
 pub const MAX_AGE: Duration = Duration::from_mins(30);
@@ -15,6 +17,9 @@ pub const MAX_AGE: Duration = Duration::from_mins(30);
 pub const UPDATE_AGE: Duration = Duration::from_mins(5);
 /// A connection that nobody has used for so long is ended: one that sits there for hours is half-open when it is needed.
 const IDLE: Duration = Duration::from_secs(30);
+
+/// No date can overflow that is moved by no more.
+const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// Where sessions and users are, and what may be done to them.
 #[derive(Debug, Clone)]
@@ -27,9 +32,10 @@ pub struct Settings {
     pub users: Users,
     /// Audit rows.
     pub audit: audit::Settings,
-    /// How long a session lives after it was touched. With the mode `last-seen`, that is its `lifetime` instead.
+    /// How long a session lives after it was touched; no longer than the `max_age` of `spec`, and no longer than a century.
+    /// With the mode `last-seen`, that is its `lifetime` instead.
     pub max_age: Duration,
-    /// A touch moves the expiry at most this often; shorter than `max_age`.
+    /// A touch moves the expiry at most this often; where that is not shorter than `max_age`, half of it.
     pub update_age: Duration,
     /// The time.
     pub clock: Clock,
@@ -37,6 +43,18 @@ pub struct Settings {
     pub host: String,
     /// Who makes the changes, for audit rows: `library`, `cli`, `api`.
     pub by: String,
+}
+
+/// Ages that fit together: a touch moves an end to no later than `longest`, and before a session ends by itself.
+pub(crate) fn fitting_ages(
+    longest: Option<Duration>,
+    lifetime: Option<Duration>,
+    max_age: Duration,
+    update_age: Duration,
+) -> (Duration, Duration) {
+    let max_age = max_age.min(longest.unwrap_or(CENTURY)).clamp(Duration::from_secs(1), CENTURY);
+    let lives = lifetime.unwrap_or(max_age);
+    (max_age, if update_age < lives { update_age } else { lives / 2 })
 }
 
 /// The users of an application.
@@ -80,6 +98,14 @@ impl Settings {
     /// # Errors
     /// When the URL cannot be read, or there is no such preset for its database.
     pub fn new(url: &str, preset: &str) -> Result<Self, OpenError> {
+        Self::with_zone(url, preset, None)
+    }
+
+    /// The same for a library that writes times without a zone: `writer` is the one that they are in.
+    ///
+    /// # Errors
+    /// When the URL cannot be read, there is no such preset for its database, or it has to be given a zone.
+    pub fn with_zone(url: &str, preset: &str, writer: Option<&Zone>) -> Result<Self, OpenError> {
         let url = DatabaseUrl::parse(url)?;
         let preset = Preset::find(preset).ok_or_else(|| OpenError::NoPreset(preset.to_owned()))?;
         let limits = Limits::default();
@@ -93,7 +119,7 @@ impl Settings {
         };
         let spec = Spec {
             job: "sessions".to_owned(),
-            layout: preset.layout(database.url.engine(), None)?,
+            layout: preset.layout(database.url.engine(), writer)?,
             keep: Duration::ZERO,
             max_age: None,
             max_clock_skew: Duration::from_mins(1),
@@ -110,9 +136,16 @@ impl Settings {
             max_age: MAX_AGE,
             update_age: UPDATE_AGE,
             clock: Clock::system(),
-            host: "unknown".to_owned(),
+            host: host::name(),
             by: "library".to_owned(),
         })
+    }
+
+    /// With ages that fit together, whoever gave them.
+    pub(super) fn sound(mut self) -> Self {
+        let (longest, lifetime) = (self.spec.max_age, self.spec.layout.mode.lifetime());
+        (self.max_age, self.update_age) = fitting_ages(longest, lifetime, self.max_age, self.update_age);
+        self
     }
 
     /// How to connect, for many calls over a long time.

@@ -1,17 +1,18 @@
 //! What is known of the database: the table of the sessions behind the guards of a run, the users, the audit log, the
 //! clock. It is looked over again every minute, so that a call takes one transaction.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tracing::warn;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Error, MOST_LISTED, SessionInfo, Settings, fingerprint};
 use crate::audit::{AuditLog, Unavailable};
 use crate::clock::{Clock, Stopwatch};
+use crate::db::expiry_sql::{Expiry, is_never};
 use crate::db::session_sql::{Key, SessionTable};
-use crate::db::{Column, Database, Table, introspect};
+use crate::db::{Column, Database, DbError, DecodeError, Engine, Row, Table, Trouble, introspect};
 use crate::sweep::guard;
 
 /// So long nobody asks again.
@@ -24,8 +25,10 @@ pub(super) struct Store {
     pub(super) database: Database,
     pub(super) sessions: SessionTable,
     pub(super) users: Option<Table>,
-    audit: Option<Result<AuditLog, Unavailable>>,
-    warned: AtomicBool,
+    /// None where audit rows are turned off.
+    pub(super) audit: Option<Result<AuditLog, Unavailable>>,
+    /// On `SQLite` only one writes at a time: those who wait must not hold the connections that others read by.
+    writing: Option<Arc<Semaphore>>,
     looked: Stopwatch,
     /// The later of both clocks when it was looked, and what [`Clock::steady`] said then.
     time: (DateTime<Utc>, DateTime<Utc>),
@@ -49,18 +52,27 @@ impl Store {
             Some(name) => introspect::table(&database, &name).await?,
             None => None,
         };
+        let turns = || (database.engine() == Engine::Sqlite).then(|| Arc::new(Semaphore::new(1)));
+        let writing = known.map_or_else(turns, |known| known.writing.clone());
         let audit = AuditLog::find(&database, &settings.audit).await?;
-        let (ours, steady) = (settings.clock.now(), settings.clock.steady());
-        let theirs = guard::server_clock(&database).await?.unwrap_or(ours);
+        let steady = settings.clock.steady();
+        let (ours, theirs) = guard::clocks(&database, &settings.spec, &settings.clock).await?;
         Ok(Self {
             database,
-            sessions: SessionTable { target, token, user },
+            sessions: SessionTable { other: guard::other_encoding(&target, &settings.spec), target, token, user },
             users,
             audit,
-            warned: AtomicBool::new(false),
+            writing,
             looked: Stopwatch::start(),
             time: (ours.max(theirs), steady),
         })
+    }
+
+    /// Waits until it may write; no longer than for a connection.
+    pub(super) async fn turn(&self, settings: &Settings) -> Result<Option<OwnedSemaphorePermit>, DbError> {
+        let Some(writing) = self.writing.clone() else { return Ok(None) };
+        let turn = tokio::time::timeout(settings.database.connect_timeout, writing.acquire_owned()).await;
+        turn.map(Result::ok).map_err(|_| DbError::none_free(self.database.location()))
     }
 
     pub(super) fn is_fresh(&self) -> bool {
@@ -80,23 +92,6 @@ impl Store {
         let (later, steady) = self.time;
         let passed = (clock.steady() - steady).max(TimeDelta::zero());
         clock.now().max(later + passed)
-    }
-
-    /// The audit log. Where it cannot be written to, that is said once until the next look.
-    pub(super) fn audit(&self) -> Option<&AuditLog> {
-        match self.audit.as_ref()? {
-            Ok(audit) => Some(audit),
-            Err(reason) => {
-                self.warn_once(reason);
-                None
-            }
-        }
-    }
-
-    pub(super) fn warn_once(&self, reason: &dyn std::fmt::Display) {
-        if !self.warned.swap(true, Ordering::Relaxed) {
-            warn!("no audit row will be written for changes of sessions and users: {reason}");
-        }
     }
 
     pub(super) fn token<'a>(&'a self, value: &'a str) -> Result<Key<'a>, Error> {
@@ -119,26 +114,38 @@ impl Store {
             return Ok(Vec::new());
         }
         let list = self.sessions.list(user, self.now(&settings.clock), MOST_LISTED);
-        let rows = none_where_impossible(self.database.read(list).await)?.unwrap_or_default();
-        let rows = self
-            .database
-            .decode(|| rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect::<Result<Vec<_>, _>>())?;
-        let info = |(token, millis): (Option<String>, Option<i64>)| SessionInfo {
-            token: token.as_deref().map(fingerprint),
-            expires_at: millis.and_then(|millis| self.end(millis)),
-        };
-        let mut found: Vec<_> = rows.into_iter().map(info).collect();
+        let rows = self.none_if_nobodys(user, self.database.read(list).await).await?.unwrap_or_default();
+        let mut found: Vec<_> = self.database.decode(|| rows.iter().map(|row| self.info(row)).collect())?;
         // The database knows of NULL only that it is never.
         found.sort_by_key(|session| std::cmp::Reverse(session.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC)));
         Ok(found)
     }
 
-    /// When a session ends whose column reads as `millis`; none when never.
-    fn end(&self, millis: i64) -> Option<DateTime<Utc>> {
-        let expiry = &self.sessions.target.expiry;
-        let at = expiry.read(millis).filter(|_| !crate::db::expiry_sql::is_never(millis))?;
-        Some(expiry.mode.end(at))
+    /// None where nobody has the key. A value that a column cannot hold need not be the key: the error is about what was to
+    /// be done to a session, unless there is none.
+    pub(super) async fn none_if_nobodys<T>(&self, key: Key<'_>, done: Result<T, DbError>) -> Result<Option<T>, Error> {
+        match done {
+            Err(error) if error.trouble == Trouble::Form => {
+                let owners = none_where_impossible(self.database.read(self.sessions.owner(key)).await)?;
+                if owners.is_none_or(|owners| owners.is_empty()) { Ok(None) } else { Err(error.into()) }
+            }
+            done => Ok(Some(done?)),
+        }
     }
+
+    fn info(&self, row: &Row) -> Result<SessionInfo, DecodeError> {
+        let mut expires_at = None;
+        for (index, expiry) in self.sessions.expiries().enumerate() {
+            expires_at = expires_at.or(row.int(index + 1)?.and_then(|millis| end(expiry, millis)));
+        }
+        Ok(SessionInfo { fingerprint: row.text(0)?.as_deref().map(fingerprint), expires_at })
+    }
+}
+
+/// When a session ends whose column reads as `millis`; none when never.
+fn end(expiry: &Expiry, millis: i64) -> Option<DateTime<Utc>> {
+    let at = expiry.read(millis).filter(|_| !is_never(millis))?;
+    Some(expiry.mode.end(at))
 }
 
 /// The column of that name.
@@ -146,11 +153,11 @@ pub(super) fn found<'a>(table: &'a Table, name: &str, key: &'static str) -> Resu
     table.column(name).ok_or_else(|| Error::NoColumn { table: table.name.to_string(), column: name.to_owned(), key })
 }
 
-/// A key that the column cannot hold is nobody's: no error, but none.
-pub(super) fn none_where_impossible<T>(done: Result<T, crate::db::DbError>) -> Result<Option<T>, Error> {
+/// A key that the column cannot hold is nobody's: no error, but none. For what only looks for the key.
+pub(super) fn none_where_impossible<T>(done: Result<T, DbError>) -> Result<Option<T>, Error> {
     match done {
         Ok(done) => Ok(Some(done)),
-        Err(error) if error.trouble == crate::db::Trouble::Value => Ok(None),
+        Err(error) if error.trouble == Trouble::Form => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

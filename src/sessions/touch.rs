@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::store::{Store, none_where_impossible};
+use super::store::Store;
 use super::{Error, Sessions, Settings, checked};
-use crate::db::expiry_sql::Moving;
+use crate::db::expiry_sql::{Expiry, Moving};
 use crate::db::session_sql::Key;
 use crate::db::{DbError, Engine, Mode, Purpose, Row, Transaction};
 
@@ -13,7 +13,8 @@ impl Sessions {
     ///
     /// The expiry becomes `max_age` from now where it lies sooner than `max_age` less `update_age`; it never comes
     /// nearer. With the mode `last-seen` the last use becomes now where it is older than `update_age`. What has expired
-    /// stays so, by the later of this host's clock and the database's. A session without an expiry is alive, and left alone.
+    /// stays so, by the later of this host's clock and the database's, and by what the wall clock shows where the column knows no
+    /// zone; an end within an hour that the clock shows twice is put after it. What cannot be read is not alive. A session without an expiry is alive, and left alone.
     ///
     /// # Errors
     /// [`Error::NoTokenColumn`], or what the database says.
@@ -33,39 +34,56 @@ impl Store {
         let moving = moving(settings, self.sessions.target.expiry.mode, now);
         let alive = match self.database.engine() {
             Engine::Postgres => self.touch_or_find(token, now, &moving).await,
-            Engine::MySql => self.touch_matching(token, now, &moving).await,
-            Engine::Sqlite => self.look_and_touch(token, now, &moving).await,
+            Engine::MySql | Engine::Sqlite => self.look_and_touch_any(token, now, &moving, settings).await,
         };
-        Ok(none_where_impossible(alive)?.unwrap_or(false))
+        Ok(self.none_if_nobodys(token, alive).await?.unwrap_or(false))
     }
 
     async fn touch_or_find(&self, token: Key<'_>, now: DateTime<Utc>, moving: &Moving) -> Result<bool, DbError> {
         let mut transaction = self.database.begin(Purpose::Batch).await?;
         let found = transaction.fetch(self.sessions.touch_or_find(token, now, moving)).await?;
-        let alive = !found.is_empty() || self.is_alive(&mut transaction, token, now, moving).await?;
+        let expiry = &self.sessions.target.expiry;
+        let alive = !found.is_empty() || self.is_alive(&mut transaction, expiry, token, now, moving).await?;
         transaction.commit().await?;
         Ok(alive)
     }
 
-    async fn touch_matching(&self, token: Key<'_>, now: DateTime<Utc>, moving: &Moving) -> Result<bool, DbError> {
-        let mut transaction = self.database.begin(Purpose::Batch).await?;
-        let matched = transaction.execute(self.sessions.touch_matching(token, now, moving)).await?;
-        transaction.commit().await?;
-        Ok(matched > 0)
+    async fn look_and_touch_any(
+        &self,
+        token: Key<'_>,
+        now: DateTime<Utc>,
+        moving: &Moving,
+        settings: &Settings,
+    ) -> Result<bool, DbError> {
+        for expiry in self.sessions.expiries() {
+            if self.look_and_touch(expiry, token, now, moving, settings).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
-    /// Others on `SQLite` can only write one after the other, so the lock is taken where there is something to write.
-    async fn look_and_touch(&self, token: Key<'_>, now: DateTime<Utc>, moving: &Moving) -> Result<bool, DbError> {
-        let rows = self.database.read(self.sessions.look(token, now, moving)).await?;
+    /// Writes only where there is something to write: on `SQLite` others have to wait for that, and `MySQL` in a strict mode
+    /// refuses to write some values back that it holds.
+    async fn look_and_touch(
+        &self,
+        expiry: &Expiry,
+        token: Key<'_>,
+        now: DateTime<Utc>,
+        moving: &Moving,
+        settings: &Settings,
+    ) -> Result<bool, DbError> {
+        let rows = self.database.read(self.sessions.look(expiry, token, now, moving)).await?;
         let Some(row) = rows.first() else { return Ok(false) };
         let (form, due) = self.database.decode(|| form_and_due(row))?;
         if !due {
             return Ok(true);
         }
+        let _turn = self.turn(settings).await?;
         let mut transaction = self.database.begin(Purpose::Batch).await?;
-        let touch = self.sessions.touch(token, now, moving, &form);
+        let touch = self.sessions.touch(expiry, token, now, moving, &form);
         let moved = transaction.execute(touch).await? > 0;
-        let alive = moved || self.is_alive(&mut transaction, token, now, moving).await?;
+        let alive = moved || self.is_alive(&mut transaction, expiry, token, now, moving).await?;
         transaction.commit().await?;
         Ok(alive)
     }
@@ -74,11 +92,12 @@ impl Store {
     async fn is_alive(
         &self,
         transaction: &mut Transaction,
+        expiry: &Expiry,
         token: Key<'_>,
         now: DateTime<Utc>,
         moving: &Moving,
     ) -> Result<bool, DbError> {
-        Ok(!transaction.fetch(self.sessions.look(token, now, moving)).await?.is_empty())
+        Ok(!transaction.fetch(self.sessions.look(expiry, token, now, moving)).await?.is_empty())
     }
 }
 

@@ -1,12 +1,12 @@
 //! Changes of users: the role, and the profile. A session reads its user on its next request, so nothing is logged out.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::change::{Deed, USER_PROFILE_UPDATED, USER_ROLE_UPDATED, Undone, audited};
+use super::change::{Deed, Rule, USER_PROFILE_UPDATED, USER_ROLE_UPDATED, Unaudited, Undone, audited};
 use super::store::{Store, found, none_where_impossible};
 use super::{Error, Sessions, Settings, checked};
 use crate::db::session_sql::{self, Key};
@@ -61,15 +61,6 @@ pub enum Name {
     Set(String),
 }
 
-impl Serialize for Name {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Keep | Self::Clear => serializer.serialize_none(),
-            Self::Set(name) => serializer.serialize_str(name),
-        }
-    }
-}
-
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::<String>::deserialize(deserializer).map(|name| name.map_or(Self::Clear, Self::Set))
@@ -78,6 +69,7 @@ impl<'de> Deserialize<'de> for Name {
 
 /// What has changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[non_exhaustive]
 pub struct Updated {
     /// `role`, `name`, `email`: those that were different before.
     pub changed: Vec<&'static str>,
@@ -121,12 +113,14 @@ impl Sessions {
     /// [`Error::UnknownUser`], [`Error::RoleNotAllowed`], [`Error::Conflict`], [`Error::Invalid`]; where there is no place for
     /// it [`Error::NoUsersTable`] or [`Error::NoColumn`]; or what the database says.
     pub async fn update_user(&self, user: &str, changes: &Changes) -> Result<Updated, Error> {
-        let (user, settings) = (checked("user", user)?, self.settings());
+        let (user, settings, first) = (checked("user", user)?, self.settings(), &OnceLock::new());
         check(changes, settings)?;
-        let change = |store: Arc<Store>, audit| async move { store.update_user(user, changes, audit, settings).await };
+        let change = |store: Arc<Store>, unaudited| async move {
+            store.update_user(user, changes, unaudited, settings, first).await
+        };
         let name = if let Name::Set(name) = &changes.name { name } else { "" };
         let secrets = [changes.email.as_deref().unwrap_or_default(), name];
-        self.retried(&secrets, |store| audited(store, change)).await
+        self.retried(&secrets, |store| audited(store, Rule::Needed, change)).await
     }
 }
 
@@ -177,8 +171,9 @@ impl Store {
         &self,
         user: &str,
         changes: &Changes,
-        audit: bool,
+        unaudited: Unaudited,
         settings: &Settings,
+        first: &OnceLock<Updated>,
     ) -> Result<Updated, Undone> {
         let table = self.users_table(settings)?;
         let id = Key { column: found(table, &settings.users.id, "users.id")?, value: user };
@@ -186,15 +181,20 @@ impl Store {
         if !id.is_possible(self.database.engine()) {
             return Err(Error::UnknownUser.into());
         }
-        let mut transaction = self.database.begin(Purpose::Write).await?;
+        let _turn = self.turn(settings).await?;
+        let mut transaction = self.database.begin(Purpose::Change).await?;
         let before = self.values(&mut transaction, table, id, &wishes).await?;
         let old: Vec<_> = wishes.iter().zip(&before).filter(|(wish, is)| wish.value != is.as_deref()).collect();
         let updated = Updated { changed: old.iter().map(|(wish, _)| wish.part).collect() };
         if old.is_empty() {
             transaction.rollback().await?;
-            return Ok(updated);
+            // When the answer to a COMMIT is lost, the second try finds nothing to change.
+            return Ok(first.get().cloned().unwrap_or(updated));
         }
-        let new: Vec<_> = old.iter().map(|(wish, _)| (wish.column, wish.value)).collect();
+        let mut new: Vec<_> = old.iter().map(|(wish, _)| (wish.column, wish.value)).collect();
+        if updated.changed.contains(&"email") {
+            new.extend(verified(table).map(|column| (column, None)));
+        }
         let update = session_sql::update_user(self.database.engine(), &table.name, id, &new);
         transaction.execute(update).await.map_err(|error| refusal(error, &updated.changed))?;
         // MySQL cuts off what does not fit, where its mode is not strict.
@@ -202,12 +202,15 @@ impl Store {
         if !wishes.iter().zip(&after).all(|(wish, is)| wish.is_granted_by(is.as_deref())) {
             return Err(not_taken(&updated.changed).into());
         }
-        if audit {
-            let role = old.iter().find(|(wish, _)| wish.part == "role");
-            let role = role.map(|(wish, from)| json!({ "from": from, "to": wish.value }));
-            self.record(&mut transaction, deeds(user, role, &updated.changed), settings).await?;
+        let role = old.iter().find(|(wish, _)| wish.part == "role");
+        let role = role.map(|(wish, from)| json!({ "from": from, "to": wish.value }));
+        let deeds = deeds(user, role, &updated.changed);
+        if unaudited.is_none() {
+            self.record(&mut transaction, &deeds, settings).await?;
         }
+        let _ = first.set(updated.clone());
         transaction.commit().await?;
+        self.log(&deeds, unaudited);
         Ok(updated)
     }
 
@@ -245,6 +248,12 @@ impl Store {
     }
 }
 
+/// The column in which Auth.js notes when somebody proved that the address is theirs: not the new one.
+fn verified(table: &Table) -> Option<&Column> {
+    let column = ["emailVerified", "email_verified"].into_iter().find_map(|name| table.column(name));
+    column.filter(|column| column.nullable)
+}
+
 fn wishes<'a>(table: &'a Table, changes: &'a Changes, settings: &Settings) -> Result<Vec<Wish<'a>>, Error> {
     let mut wishes = Vec::new();
     let users = &settings.users;
@@ -272,7 +281,7 @@ fn refusal(error: DbError, changed: &[&str]) -> Error {
             _ if changed.contains(&"name") => "name",
             _ => "role",
         }),
-        Trouble::Value => not_taken(changed),
+        Trouble::Form | Trouble::Constraint => not_taken(changed),
         _ => Error::Database(error),
     }
 }

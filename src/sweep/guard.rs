@@ -47,6 +47,15 @@ async fn guard(database: &Database, spec: &Spec, table: Table) -> Result<Target,
     Err(Error::Refused(refusal.unwrap_or_else(|| "no encoding is configured".to_owned())))
 }
 
+/// The other way in which the store writes its expiry, where the type of each value tells which it is (`SQLite`).
+#[must_use]
+pub fn other_encoding(target: &Target, spec: &Spec) -> Option<Expiry> {
+    let expiry = &target.expiry;
+    let other = |encoding: &&Encoding| encoding.is_text() != expiry.encoding.is_text();
+    let encoding = spec.layout.encodings.iter().find(other).filter(|_| expiry.engine == Engine::Sqlite)?;
+    Some(Expiry { encoding: encoding.clone(), ..expiry.clone() })
+}
+
 /// The tables in which the rows of a target are: itself, or the partitions, each guarded like a table of its own.
 ///
 /// # Errors
@@ -100,6 +109,17 @@ async fn current_user(database: &Database) -> Result<String, Error> {
 /// # Errors
 /// When the two clocks are too far apart, or what the database says.
 pub async fn cutoff(database: &Database, spec: &Spec, clock: &Clock) -> Result<DateTime<Utc>, Error> {
+    let (ours, theirs) = clocks(database, spec, clock).await?;
+    // Where database and host share a machine, both clocks are wrong together when somebody sets that machine's forward
+    // by mistake: then the time that has really passed tells what has expired.
+    Ok(ours.min(theirs).min(clock.steady()) - spec.keep)
+}
+
+/// This host's clock and the database's.
+///
+/// # Errors
+/// When the two are too far apart, or what the database says.
+pub async fn clocks(database: &Database, spec: &Spec, clock: &Clock) -> Result<(DateTime<Utc>, DateTime<Utc>), Error> {
     let before = clock.now();
     let theirs = server_clock(database).await?;
     let ours = clock.now();
@@ -115,9 +135,7 @@ pub async fn cutoff(database: &Database, spec: &Spec, clock: &Clock) -> Result<D
             humantime::format_duration(spec.max_clock_skew),
         )));
     }
-    // Where database and host share a machine, both clocks are wrong together when somebody sets that machine's forward
-    // by mistake: then the time that has really passed tells what has expired.
-    Ok(before.min(theirs).min(clock.steady()) - spec.keep)
+    Ok((before, theirs))
 }
 
 /// Whether this host's clock was set forward since the process started, so that less has expired than it says.

@@ -235,7 +235,7 @@ impl Run<'_> {
         // A stop must not keep the end of a run from being written.
         let never = CancellationToken::new();
         match retry(&never, || self.ledger.finish(self.id, &ending, true)).await {
-            Err(error) if !matches!(error.trouble, Trouble::Connection | Trouble::ReadOnly) => {
+            Err(error) if !matches!(error.trouble, Trouble::Connection | Trouble::NoneFree | Trouble::ReadOnly) => {
                 warn!(job = %self.spec.job, runId = %self.id, "no audit row was written: {error}");
                 retry(&never, || self.ledger.finish(self.id, &ending, false)).await
             }

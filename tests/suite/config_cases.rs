@@ -35,6 +35,31 @@ fn job(text: &str) -> String {
     format!("[jobs.web]\nschedule = \"hourly\"\n{text}")
 }
 
+fn last_seen(lifetime: &str) -> String {
+    let layout = "table = \"t\"\nexpires_at = \"e\"\ntoken = \"k\"\nencoding = \"epoch-millis\"\nmode = \"last-seen\"";
+    job(&format!("{layout}\nlifetime = \"{lifetime}\"\nmax_age = \"{lifetime}\""))
+}
+
+#[test]
+fn defaults_of_sessions_give_way_to_what_the_job_says() {
+    let shown = |text: &str| accepted(text, &[]).effective();
+    let ages = |max_age: &str, update_age: &str| {
+        format!("max_age = \"{max_age}\"  # default\nupdate_age = \"{update_age}\"  # default\n")
+    };
+    assert!(shown(&job("preset = \"django\"")).contains(&ages("30m", "5m")));
+    let short = shown(&job("preset = \"django\"\nmax_age = \"4m\""));
+    assert!(short.contains(&ages("4m", "2m")), "{short}");
+    // The end of a session is not what the column holds.
+    let last_seen = shown(&format!("{}\n[sessions]\nmax_age = \"2h\"", last_seen("4m")));
+    assert!(last_seen.contains("update_age = \"2m\"  # default"), "{last_seen}");
+    // What is written must fit.
+    let error =
+        refusal(&format!("{}\n[sessions]\nupdate_age = \"15m\"", job("preset = \"django\"\nmax_age = \"15m\"")));
+    assert!(error.contains("sessions.update_age: must be shorter than max_age, which is \"15m\""), "{error}");
+    let error = refusal(&format!("{}\n[sessions]\nupdate_age = \"2h\"", self::last_seen("1h")));
+    assert!(error.contains("sessions.update_age: must be shorter than jobs.web.lifetime, which is \"1h\""), "{error}");
+}
+
 #[test]
 fn a_bad_input_is_named_with_its_line_its_key_and_what_is_accepted() {
     let hand = "table = \"t\"\nexpires_at = \"e\"\n";
@@ -266,7 +291,9 @@ fn the_job_whose_sessions_are_managed_is_found_or_asked_for() {
     };
     let two = format!("{}{}", preset("a"), preset("b"));
     assert_eq!(chosen("", None).unwrap(), "sessions");
-    assert_eq!(chosen(&two, None).unwrap_err(), "several jobs have sessions (a, b); set `sessions.job` to one of them");
+    assert!(
+        chosen(&two, None).unwrap_err().starts_with("several jobs have sessions (a, b); set `sessions.job` to one")
+    );
     assert_eq!(chosen(&two, Some("b")).unwrap(), "b");
     assert_eq!(chosen(&format!("{two}[sessions]\njob = \"a\""), None).unwrap(), "a");
     assert_eq!(chosen(&format!("{two}enabled = false"), None).unwrap(), "a");

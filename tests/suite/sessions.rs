@@ -7,13 +7,14 @@ mod trouble;
 mod users;
 
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sweepd::clock::Clock;
 use sweepd::config::{Config, Environment};
 use sweepd::daemon;
-use sweepd::sessions::Sessions;
+use sweepd::sessions::{OpenError, Sessions, Settings};
 
 use crate::oneshot::quoted;
 use crate::servers::{Engine, TestDatabase};
@@ -21,6 +22,9 @@ use crate::stage::Stage;
 
 /// Later than the clock of any database, so that it is the one that counts.
 const NOW: &str = "2030-01-02T03:04:05Z";
+
+/// However far apart the clocks are.
+const CENTURIES: Duration = Duration::from_hours(24 * 365 * 1000);
 
 fn now() -> DateTime<Utc> {
     NOW.parse().unwrap()
@@ -135,8 +139,10 @@ fn tokens(stage: &Stage) -> Vec<String> {
 fn open(database: &TestDatabase, text: &str, clock: &Clock) -> Sessions {
     let environment: Environment = [("DATABASE_URL", database.url())].into_iter().collect();
     let config = Config::from_text(Path::new("sweepd.toml"), text, &environment).unwrap_or_else(|e| panic!("{e}"));
-    let job = config.sessions_job(None).unwrap();
-    daemon::sessions(&config, job, clock, "library")
+    let mut job = config.sessions_job(None).unwrap().clone();
+    // The times of these tests are made up.
+    job.spec.max_clock_skew = CENTURIES;
+    daemon::sessions(&config, &job, clock, "library")
 }
 
 /// A server hands a call to another thread.
@@ -150,4 +156,50 @@ fn calls_can_be_sent() {
     sent(sessions.invalidate_user_sessions("u", Some("t")));
     sent(sessions.update_user_role("u", "ADMIN"));
     sent(sessions.clone());
+}
+
+/// The store of express-session writes the local time of somebody.
+#[test]
+fn a_library_that_writes_local_time_is_opened_with_its_zone() {
+    let (url, preset) = ("postgres://app@localhost/app", "connect-pg-simple");
+    assert!(matches!(Sessions::open(url, preset), Err(OpenError::Preset(_))));
+    assert!(matches!(Sessions::open_with_zone(url, preset, "Europe/Pari"), Err(OpenError::Zone(_))));
+    Sessions::open_with_zone(url, preset, "Europe/Paris").unwrap();
+    Sessions::open_with_zone("sqlite:app.db", "django", "UTC").unwrap();
+}
+
+/// A program may hand in any settings.
+#[test]
+fn ages_that_do_not_fit_are_made_to() {
+    on_every_engine(&async |app| {
+        let mut settings = Settings::new(app.database().url(), "authjs-prisma").unwrap();
+        assert_ne!(settings.host, "unknown");
+        (settings.max_age, settings.update_age) = (Duration::MAX, Duration::MAX);
+        settings.clock = Clock::fixed(now());
+        settings.spec.max_clock_skew = CENTURIES;
+        let endless = Sessions::new(settings.clone());
+        settings.spec.max_age = Some(Duration::from_mins(10));
+        let short = Sessions::new(settings);
+        app.add("one", "ada", minutes(1));
+        assert!(short.touch_session("one").await.unwrap());
+        let ends = async || short.user_sessions("ada").await.unwrap()[0].expires_at;
+        assert_eq!(ends().await, Some(minutes(10)), "{:?}", app.engine);
+        assert!(endless.touch_session("one").await.unwrap());
+        assert_eq!(ends().await, Some(minutes(100 * 365 * 24 * 60)), "{:?}", app.engine);
+    });
+}
+
+/// One of the two clocks is wrong, and nobody knows which: that is no reason to log everybody out.
+#[test]
+fn clocks_that_are_far_apart_are_an_error() {
+    on_every_engine(&async |app| {
+        if app.engine == Engine::Sqlite {
+            return;
+        }
+        let mut settings = Settings::new(app.database().url(), "authjs-prisma").unwrap();
+        settings.clock = Clock::fixed(now());
+        app.add("one", "ada", minutes(-1));
+        let error = Sessions::new(settings).touch_session("one").await.unwrap_err();
+        assert!(error.to_string().contains("s apart and more than"), "{error}");
+    });
 }

@@ -118,19 +118,20 @@ fn sessions(text: &mut String, engine: Engine) {
     for encoding in encodings(engine) {
         let target = target(engine, encoding);
         let name = |what: &str| format!("{engine} {} sessions {what}", target.expiry.encoding);
-        let table = SessionTable { target: target.clone(), token: Some(token.clone()), user: Some(user.clone()) };
+        let (target, expiry) = (target.clone(), &target.expiry);
+        let table = SessionTable { target, other: None, token: Some(token.clone()), user: Some(user.clone()) };
         write(text, &name("list"), table.list(by_user, at(), 1000));
         match engine {
             Engine::Postgres => write(text, &name("touch"), table.touch_or_find(by_token, at(), &moving)),
-            Engine::MySql => write(text, &name("touch"), table.touch_matching(by_token, at(), &moving)),
-            Engine::Sqlite => {
-                write(text, &name("look"), table.look(by_token, at(), &moving));
-                write(text, &name("touch"), table.touch(by_token, at(), &moving, "2025-01-01T00:00:00.000Z"));
+            Engine::MySql | Engine::Sqlite => {
+                write(text, &name("look"), table.look(expiry, by_token, at(), &moving));
+                write(text, &name("touch"), table.touch(expiry, by_token, at(), &moving, "2025-01-01T00:00:00.000Z"));
             }
         }
     }
     let table = SessionTable {
         target: target(engine, Encoding::EpochSeconds),
+        other: None,
         token: Some(token.clone()),
         user: Some(user.clone()),
     };

@@ -82,7 +82,7 @@ fn check_storage_classes(target: &Target, sample: &[(Option<i64>, String)]) -> R
     if target.expiry.engine != Engine::Sqlite {
         return Ok(());
     }
-    let text = matches!(target.expiry.encoding, Encoding::IsoText(_) | Encoding::EpochMillisText);
+    let text = target.expiry.encoding.is_text();
     let fits = |class: &str| if text { class == "text" } else { matches!(class, "integer" | "real") };
     let (_, odd): (Vec<_>, Vec<_>) = sample.iter().map(|(_, class)| class.as_str()).partition(|class| fits(class));
     // Every statement checks the type of each value, so a few odd ones are only left where they are.

@@ -49,7 +49,10 @@ fn sessions_are_listed_touched_and_revoked() {
         assert_eq!(app.expect(0, &["sessions", "list", "nobody"], ""), "The user has no live session.\n");
 
         app.expect(0, &["sessions", "touch", "live-0"], "");
-        app.expect(0, &["sessions", "touch"], "live-0\r\n");
+        assert_eq!(
+            app.expect(0, &["sessions", "touch", "--json"], "live-0\r\n"),
+            "{\"active\":true,\"success\":true}\n"
+        );
         app.expect(1, &["sessions", "touch", "expired-0"], "");
         app.expect(0, &["sessions", "revoke"], "live-0\n");
         let gone = app.expect(1, &["sessions", "revoke", "--json"], "live-0");
@@ -85,5 +88,34 @@ fn users_get_roles_and_profiles() {
         app.expect(2, &["users", "set-profile", "ada", "--email", "bob"], "");
         app.expect(2, &["users", "set-profile", "ada"], "");
         app.expect(2, &["users", "set-role", "ada", "USER", "--job", "absent"], "");
+    });
+}
+
+#[test]
+fn what_is_changed_without_an_audit_row_is_logged_each_time() {
+    on_every_engine(&async |app| {
+        app.stage.fill(0, 2);
+        app.database().execute(&format!("DROP TABLE {}", app.name("AuditLog")));
+        for token in ["live-0", "live-1"] {
+            let said = app.expect(0, &["sessions", "revoke"], token);
+            for part in ["changed without an audit row", "SESSION_REVOKED", "ada", "sha256:", "count"] {
+                assert!(said.contains(part), "{:?} {part}: {said}", app.engine);
+            }
+        }
+        let said = app.expect(0, &["users", "set-profile", "ada", "--email", "a@example.com"], "");
+        assert!(said.contains("USER_PROFILE_UPDATED") && !said.contains("example.com"), "{said}");
+    });
+}
+
+#[test]
+fn check_names_the_index_that_a_users_sessions_want() {
+    on_every_engine(&async |app| {
+        let hint = "no index begins with \"userId\"";
+        let said = app.say(&["check"], "").stdout;
+        assert!(said.contains(hint) && said.contains("CREATE INDEX"), "{:?} {said}", app.engine);
+        let (session, user) = (app.name("Session"), app.name("userId"));
+        app.database().execute(&format!("CREATE INDEX users_sessions ON {session} ({user})"));
+        let said = app.say(&["check"], "").stdout;
+        assert!(!said.contains(hint), "{:?} {said}", app.engine);
     });
 }

@@ -1,6 +1,7 @@
 //! Listing and ending sessions, and only the right ones.
 
 use chrono::TimeDelta;
+use sweepd::db::Trouble;
 use sweepd::sessions::{Error, fingerprint};
 
 use super::{App, minutes, now, on_every_engine};
@@ -15,10 +16,12 @@ fn a_users_live_sessions_are_listed_newest_first_without_their_tokens() {
         app.add("secret-bob", "bob", minutes(20));
         let listed = app.sessions().user_sessions("ada").await.unwrap();
         let json = serde_json::to_value(&listed).unwrap();
-        let of = |token, at| serde_json::json!({ "token": fingerprint(token), "expiresAt": at });
+        let of = |token, at| serde_json::json!({ "fingerprint": fingerprint(token), "expiresAt": at });
         let wanted = [of("secret-new", "2030-01-02T03:24:05.000Z"), of("secret-old", "2030-01-02T03:14:05.000Z")];
         assert_eq!(json, serde_json::json!(wanted), "{:?}", app.engine);
-        assert!(listed[0].token.as_deref().is_some_and(|token| token.starts_with("sha256:") && token.len() == 23));
+        assert!(
+            listed[0].fingerprint.as_deref().is_some_and(|token| token.starts_with("sha256:") && token.len() == 23)
+        );
     });
     assert_eq!(fingerprint("abc"), "sha256:ba7816bf8f01cfea");
 }
@@ -184,5 +187,69 @@ fn an_audit_log_that_takes_nothing_stops_no_revocation() {
         assert!(app.sessions().revoke_session("one").await.unwrap());
         app.database().execute(&format!("DROP TABLE {table}"));
         assert_eq!(app.sessions().invalidate_user_sessions("ada", None).await.unwrap(), 1);
+    });
+}
+
+/// A table of an application whose rows keep sessions from being deleted.
+#[test]
+fn a_revocation_that_the_database_refuses_is_an_error() {
+    on_every_engine(&async |app| {
+        app.add("one", "ada", minutes(10));
+        let (devices, session, token) = (app.name("Device"), app.name("Session"), app.name("sessionToken"));
+        let kind = if app.engine == Engine::Postgres { "text" } else { "varchar(191)" };
+        app.database().execute(&format!(
+            "CREATE TABLE {devices} (s {kind} NOT NULL, FOREIGN KEY (s) REFERENCES {session} ({token}));
+             INSERT INTO {devices} VALUES ('one')"
+        ));
+        let sessions = app.sessions();
+        for error in [
+            sessions.revoke_session("one").await.unwrap_err(),
+            sessions.invalidate_user_sessions("ada", None).await.unwrap_err(),
+        ] {
+            let constraint = matches!(&error, Error::Database(error) if error.trouble == Trouble::Constraint);
+            assert!(constraint, "{:?} {error:?}", app.engine);
+        }
+        assert_eq!((app.tokens(), app.audit().len()), (vec!["one".to_owned()], 0));
+    });
+}
+
+/// Somebody looks at the audit log in a way that keeps everybody else out.
+#[test]
+fn an_audit_log_that_is_locked_stops_no_revocation() {
+    on_every_engine(&async |app| {
+        let lock = match app.engine {
+            Engine::Postgres => "BEGIN; LOCK TABLE \"AuditLog\" IN ACCESS EXCLUSIVE MODE",
+            Engine::MySql => "LOCK TABLES AuditLog WRITE",
+            // There the lock is on everything.
+            Engine::Sqlite => return,
+        };
+        app.add("one", "ada", minutes(10));
+        let sessions = app.sessions();
+        assert!(sessions.touch_session("one").await.unwrap());
+        let holder = app.database().session();
+        holder.execute(lock);
+        assert!(sessions.revoke_session("one").await.unwrap(), "{:?}", app.engine);
+        drop(holder);
+        assert_eq!(app.tokens(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn each_owner_of_a_token_that_several_have_is_told_of() {
+    on_every_engine(&async |app| {
+        app.database().execute(match app.engine {
+            Engine::Postgres => r#"ALTER TABLE "Session" DROP CONSTRAINT "Session_pkey""#,
+            Engine::MySql => "ALTER TABLE Session DROP PRIMARY KEY",
+            Engine::Sqlite => {
+                r#"DROP TABLE "Session"; CREATE TABLE "Session" ("sessionToken" TEXT, "userId" TEXT, "expires" DATETIME)"#
+            }
+        });
+        for user in ["ada", "bob", "ada"] {
+            app.add("one", user, minutes(10));
+        }
+        assert!(app.sessions().revoke_session("one").await.unwrap());
+        let mut audit: Vec<_> = app.audit().iter().map(|row| (row["userId"].clone(), row["count"].clone())).collect();
+        audit.sort_by_key(|(user, _)| user.to_string());
+        assert_eq!(audit, [("ada".into(), 2.into()), ("bob".into(), 1.into())], "{:?}", app.engine);
     });
 }

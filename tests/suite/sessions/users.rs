@@ -152,3 +152,42 @@ fn an_id_that_is_not_unique_changes_nobody() {
         assert_eq!(app.user("bob")[2].as_deref(), Some("ADMIN"));
     });
 }
+
+/// Who made somebody an administrator has to be known.
+#[test]
+fn no_role_is_changed_where_the_audit_log_takes_nothing() {
+    on_every_engine(&async |app| {
+        let (table, id) = (app.name("AuditLog"), app.name("id"));
+        app.database().execute(&format!(
+            "DROP TABLE {table}; CREATE TABLE {table} ({id} varchar(191) PRIMARY KEY CHECK ({id} = 'never'), action varchar(191) NOT NULL, details text)"
+        ));
+        let error = app.sessions().update_user_role("ada", "ADMIN").await.unwrap_err();
+        assert!(matches!(error, Error::Database(_)), "{error:?}");
+        assert_eq!(app.user("ada")[2].as_deref(), Some("USER"), "{:?}", app.engine);
+        // A table that cannot be filled is one too.
+        app.database().execute(&format!("DROP TABLE {table}; CREATE TABLE {table} ({id} varchar(191), details text)"));
+        assert!(matches!(app.sessions().update_user_role("ada", "ADMIN").await, Err(Error::Refused(_))));
+        app.database().execute(&format!("DROP TABLE {table}"));
+        assert_eq!(app.sessions().update_user_role("ada", "ADMIN").await.unwrap().changed, ["role"]);
+    });
+}
+
+#[test]
+fn a_new_address_is_not_verified() {
+    on_every_engine(&async |app| {
+        let (table, column) = (app.name("User"), app.name("emailVerified"));
+        let kind = if app.engine == Engine::MySql { "datetime NULL" } else { "timestamp NULL" };
+        app.database().execute(&format!(
+            "ALTER TABLE {table} ADD COLUMN {column} {kind}; UPDATE {table} SET {column} = '2025-01-01 00:00:00'"
+        ));
+        let verified = |id| app.database().count(&format!("SELECT COUNT({column}) FROM {table} WHERE id = '{id}'"));
+        let sessions = app.sessions();
+        let profile = |name: Name, email: Option<&str>| Profile { name, email: email.map(str::to_owned) };
+        let same = profile(Name::Clear, Some("ada@example.com"));
+        sessions.update_user_profile("ada", &same).await.unwrap();
+        assert_eq!(verified("ada"), 1, "{:?}", app.engine);
+        let new = profile(Name::Keep, Some("countess@example.com"));
+        sessions.update_user_profile("ada", &new).await.unwrap();
+        assert_eq!((verified("ada"), verified("bob")), (0, 1), "{:?}", app.engine);
+    });
+}

@@ -27,7 +27,8 @@ fn reading_and_touching_write_nothing_down() {
         add(api);
         let listed = api.expect("GET", "/api/users/ada/sessions", "");
         let sessions = listed["sessions"].as_array().expect("a list");
-        let tokens: Vec<_> = sessions.iter().map(|session| session["token"].as_str().expect("a fingerprint")).collect();
+        let tokens: Vec<_> =
+            sessions.iter().map(|session| session["fingerprint"].as_str().expect("a fingerprint")).collect();
         assert_eq!(tokens, ["tok3n-2", "tok3n-1", "tok3n-0"].map(fingerprint), "newest first");
         assert!(sessions.iter().all(|session| session.as_object().unwrap().len() == 2), "{listed}");
         assert!(sessions[0]["expiresAt"].as_str().is_some_and(|at| at.len() == 24 && at.ends_with('Z')), "{listed}");

@@ -83,7 +83,7 @@ fn while_the_database_is_away_calls_fail_soon_however_many_there_are() {
 }
 
 fn assert_away(api: &Api) {
-    let error = api.refused(500, "POST", "/api/sessions/touch", &token("tok3n-1"));
+    let error = api.refused(503, "POST", "/api/sessions/touch", &token("tok3n-1"));
     assert!(error.contains("cannot reach the database") || error.contains("is it running, and reachable"), "{error}");
 }
 
