@@ -224,6 +224,15 @@ impl Expiry {
         })
     }
 
+    /// What an end at `at` is read as when it has been written: later, in an hour that the clock shows a second time.
+    #[must_use]
+    pub fn as_read(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        match &self.encoding {
+            Encoding::Timestamp(zone) | Encoding::IsoText(zone) => zone.instant(self.reading(zone, at)),
+            _ => at,
+        }
+    }
+
     /// The condition "the column holds a value", for sampling.
     #[must_use]
     pub fn present(&self, statement: Statement) -> Statement {

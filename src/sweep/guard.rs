@@ -127,7 +127,7 @@ pub async fn clocks(database: &Database, spec: &Spec, clock: &Clock) -> Result<(
     let apart = (theirs - ours).max(before - theirs).max(TimeDelta::zero());
     if apart.to_std().is_ok_and(|apart| apart > spec.max_clock_skew) {
         return Err(Error::refused(format!(
-            "the clock of {} says {} and this host's says {}, which is {} s apart and more than `schedule.max_clock_skew` allows ({}); set the wrong one right, or allow it there: then the earlier one counts",
+            "the clock of {} says {} and this host's says {}, which is {} s apart and more than `schedule.max_clock_skew` allows ({}); set the wrong one right, or allow it there: then a run goes by the earlier one",
             database.location(),
             rfc3339(theirs),
             rfc3339(ours),

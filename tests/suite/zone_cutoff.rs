@@ -1,6 +1,8 @@
 //! What a wall-clock reading without a zone can mean, and the cutoff that is safe for it.
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use sweepd::db::expiry_sql::Expiry;
+use sweepd::db::{Encoding, Engine, Mode};
 use sweepd::zone::Zone;
 
 const CHANGES: [(&str, &str); 8] = [
@@ -89,6 +91,45 @@ fn the_cutoff_follows_the_old_offset_until_skipped_readings_have_passed() {
         let found = zone(name).naive_cutoff(instant(cutoff));
         assert_eq!(found, wall(expected), "{name} at {cutoff}");
     }
+}
+
+#[test]
+fn an_end_is_written_so_that_it_has_no_earlier_meaning_and_never_comes_nearer() {
+    for (name, change) in CHANGES {
+        let (zone, change) = (zone(name), instant(change));
+        let ends = (-240..240).map(|step| change + TimeDelta::minutes(step));
+        let mut before = NaiveDateTime::MIN;
+        for end in ends {
+            let written = zone.naive_end(end);
+            assert!(zone.instant(written) >= end, "{name}: {written} for {end}");
+            assert!(zone.instant(written) <= end + TimeDelta::hours(1), "{name}: {written} for {end}");
+            assert!(written >= before, "{name}: {written} for {end}");
+            before = written;
+        }
+    }
+    let cases = [
+        ("2026-11-01T05:30:00Z", "2026-11-01T01:30:00"),
+        ("2026-11-01T06:10:00Z", "2026-11-01T02:00:00"),
+        ("2026-11-01T07:10:00Z", "2026-11-01T02:10:00"),
+    ];
+    for (end, written) in cases {
+        assert_eq!(zone("America/New_York").naive_end(instant(end)), wall(written), "{end}");
+    }
+}
+
+/// A run that knows how long a session can live does not take such an end for one of another zone.
+#[test]
+fn an_end_that_is_written_later_is_expected_later() {
+    let zone = zone("America/New_York");
+    let expiry = |mode| Expiry {
+        engine: Engine::Postgres,
+        column: "expires".into(),
+        encoding: Encoding::Timestamp(zone.clone()),
+        mode,
+    };
+    let end = instant("2026-11-01T06:10:00Z");
+    assert_eq!(expiry(Mode::Expires).as_read(end), instant("2026-11-01T07:00:00Z"));
+    assert_eq!(expiry(Mode::Expires).as_read(instant("2026-07-01T06:10:00Z")), instant("2026-07-01T06:10:00Z"));
 }
 
 #[test]

@@ -131,6 +131,7 @@ pub async fn ahead(
 /// hour early.
 async fn ends_after(database: &Database, target: &Target, latest: DateTime<Utc>) -> Result<Vec<DateTime<Utc>>, Error> {
     let mode = target.expiry.mode;
+    let latest = latest.max(target.expiry.as_read(latest));
     let upto =
         chrono::NaiveDate::from_ymd_opt(CENTURY_AHEAD, 1, 1).unwrap_or_default().and_time(chrono::NaiveTime::MIN);
     let rows = database.read(target.ahead(mode.newest_expired(latest), upto.and_utc(), MOST_AHEAD)).await?;
