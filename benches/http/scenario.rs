@@ -53,7 +53,7 @@ impl Case {
                 method: "GET",
                 path: format!("/api/users/u{}/sessions", place / u64::from(SESSIONS_EACH)),
                 body: String::new(),
-                wanted: r#""sessions":[{"token":"sha256:"#,
+                wanted: r#""sessions":[{"fingerprint":"sha256:"#,
             },
             _ => touch(format!("live-{place}")),
         }
