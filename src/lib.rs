@@ -14,7 +14,7 @@
 //! | [`sweep`] | the engine: guards, plan, batches |
 //! | [`archive`] | what was deleted, in files |
 //! | [`ledger`], [`audit`], [`report`] | what a run did, exactly |
-//! | [`preset`] | known session stores |
+//! | [`preset`], [`detect`] | known session stores, and which of them are in a database |
 //! | [`db`] | connections and all SQL text |
 //! | [`telemetry`], [`clock`] | logs, and the time |
 
@@ -27,6 +27,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod db;
+pub mod detect;
 pub mod job;
 pub mod ledger;
 pub mod lifecycle;

@@ -83,6 +83,9 @@ pub struct Store {
     pub encodings: &'static [&'static str],
     /// In which zone times are that carry none.
     pub writer: Writer,
+    /// A JSON column with the session's cookie, whose end (`cookie.expires`) is the same instant as the expiry: it shows
+    /// the writer's zone.
+    pub cookie: Option<&'static str>,
     /// The column with the token.
     pub token: Option<&'static str>,
     /// The column with the user.
@@ -168,21 +171,10 @@ impl Preset {
             (None, Writer::Utc) => Zone::utc(),
             (None, Writer::Ask(how)) => return Err(PresetError::WriterZone(self.name, engine, how)),
         };
-        let mode = match (self.lifetime, lifetime) {
-            (None, _) => Mode::Expires,
-            (Some(_), Some(lifetime)) => Mode::LastSeen(lifetime),
-            (Some(how), None) => return Err(PresetError::Lifetime(self.name, how)),
-        };
-        let encodings = store.encodings.iter().filter_map(|name| Encoding::from_name(name, zone.clone()));
-        Ok(Layout {
-            table: TableName { schema: store.schema.map(str::to_owned), name: store.table.to_owned() },
-            expires_at: store.expires_at.to_owned(),
-            encodings: encodings.collect(),
-            mode,
-            token: store.token.map(str::to_owned),
-            user: store.user.map(str::to_owned),
-            users: store.users,
-        })
+        if let (Some(how), None) = (self.lifetime, lifetime) {
+            return Err(PresetError::Lifetime(self.name, how));
+        }
+        Ok(store.layout(&zone, lifetime.filter(|_| self.lifetime.is_some())))
     }
 }
 
@@ -208,6 +200,23 @@ impl Verified {
     }
 }
 
+impl Store {
+    /// Its layout, with the zone of its times where they need one, and how long a session lives after its last use where
+    /// the column holds that.
+    pub(crate) fn layout(&self, zone: &Zone, lifetime: Option<Duration>) -> Layout {
+        let encodings = self.encodings.iter().filter_map(|name| Encoding::from_name(name, zone.clone()));
+        Layout {
+            table: TableName { schema: self.schema.map(str::to_owned), name: self.table.to_owned() },
+            expires_at: self.expires_at.to_owned(),
+            encodings: encodings.collect(),
+            mode: lifetime.map_or(Mode::Expires, Mode::LastSeen),
+            token: self.token.map(str::to_owned),
+            user: self.user.map(str::to_owned),
+            users: self.users,
+        }
+    }
+}
+
 /// The words that the entries of the table are written in.
 impl Store {
     const fn new(table: &'static str, expires_at: &'static str) -> Self {
@@ -219,6 +228,7 @@ impl Store {
             kind: "",
             encodings: &[],
             writer: Writer::Utc,
+            cookie: None,
             token: None,
             user: None,
             users: None,
@@ -265,6 +275,10 @@ impl Store {
 
     const fn written_in(self, writer: Writer) -> Self {
         Self { writer, ..self }
+    }
+
+    const fn cookie(self, column: &'static str) -> Self {
+        Self { cookie: Some(column), ..self }
     }
 
     const fn on(self, engine: Engine, kind: &'static str, encodings: &'static [&'static str]) -> Self {

@@ -65,13 +65,13 @@ impl Target {
     /// Whether there is no index that a sweep could use, and there could be one.
     #[must_use]
     pub fn lacks_index(&self) -> bool {
-        self.expiry.can_use_index() && self.table.index_on(&self.expiry.column).is_none()
+        self.expiry.no_index().is_none() && self.table.index_on(&self.expiry.column).is_none()
     }
 
     /// Whether there is an index that leads to an expiry.
     #[must_use]
     pub fn is_indexed(&self) -> bool {
-        self.expiry.can_use_index() && self.table.index_on(&self.expiry.column).is_some()
+        self.expiry.no_index().is_none() && self.table.index_on(&self.expiry.column).is_some()
     }
 
     /// Selects the position `rows` rows after `after`; no row, or NULL, when fewer are left. Along the expiry it also

@@ -220,6 +220,7 @@ pub const PRESETS: &[Preset] = &[
             .with(&["sess"])
             .indexed()
             .written_in(ASK_PG_SESSION)
+            .cookie("sess")
             .on(Postgres, PG_WALL_CLOCK, WALL_CLOCK)],
         ..Preset::SESSIONS
     },
@@ -240,7 +241,7 @@ pub const PRESETS: &[Preset] = &[
         ),
         stores: &[
             DJANGO.on(Postgres, PG_INSTANT, INSTANT),
-            DJANGO.written_in(ASK_DJANGO).on(MySql, "datetime(6)", WALL_CLOCK),
+            DJANGO.written_in(ASK_DJANGO).on(MySql, "datetime", WALL_CLOCK),
             DJANGO.written_in(ASK_DJANGO).on(Sqlite, "datetime", ISO),
         ],
         ..Preset::SESSIONS
@@ -266,9 +267,9 @@ pub const PRESETS: &[Preset] = &[
         ),
         caveat: Some(NO_USER),
         stores: &[
-            RAILS.on(Postgres, "timestamp(6) without time zone", WALL_CLOCK),
-            RAILS.on(MySql, "datetime(6)", WALL_CLOCK),
-            RAILS.on(Sqlite, "datetime(6)", ISO),
+            RAILS.on(Postgres, PG_WALL_CLOCK, WALL_CLOCK),
+            RAILS.on(MySql, "datetime", WALL_CLOCK),
+            RAILS.on(Sqlite, "datetime", ISO),
         ],
         ..Preset::SESSIONS
     },
@@ -280,7 +281,7 @@ pub const PRESETS: &[Preset] = &[
         ),
         stores: &[
             TOWER.on(Postgres, PG_INSTANT, INSTANT),
-            TOWER.on(MySql, "timestamp(6)", INSTANT),
+            TOWER.on(MySql, "timestamp", INSTANT),
             TOWER.named("tower_sessions").without_schema().on(Sqlite, "integer", ISO),
         ],
         ..Preset::SESSIONS
@@ -355,7 +356,7 @@ pub const PRESETS: &[Preset] = &[
         ),
         stores: &[
             SCS.on(Postgres, PG_INSTANT, INSTANT),
-            SCS.on(MySql, "timestamp(6)", WALL_CLOCK),
+            SCS.on(MySql, "timestamp", WALL_CLOCK),
             SCS.on(Sqlite, "real", JULIAN),
         ],
         ..Preset::SESSIONS
