@@ -5,25 +5,33 @@ mod clean;
 mod config;
 mod demo;
 mod history;
+mod init;
 mod migrate;
 mod output;
+mod presets;
 mod progress;
 mod run;
 mod schedule;
+mod snippet;
 mod stats;
 
 use std::error::Error;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Environment};
 use crate::daemon;
+use crate::daemon::built_in::{self, Undecided};
 use crate::job::Job;
 use crate::sweep::Sweeper;
 use crate::telemetry::{self, Guard, Level};
+
+/// How long a command looks for the store that it is about.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const CONFIG_HELP: &str =
     "The configuration file [default: $SWEEPD_CONFIG, ./sweepd.toml, ./config/sweepd.toml, /etc/sweepd/sweepd.toml]";
@@ -41,6 +49,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Look into the database for session stores, and write a configuration with a job for each
+    Init(init::Args),
+    /// List the session stores that sweepd knows, or show one in full
+    Presets(presets::Args),
     /// Run the daemon: fire every job by its schedule until it is stopped (this is the default)
     Run,
     /// Run jobs once, now
@@ -136,6 +148,19 @@ impl Session {
         Self { config, clock: Clock::system(), log }
     }
 
+    /// The same where nothing says which sessions to sweep: what is in the database says so. A database that does not
+    /// answer is left to the command itself.
+    async fn decided(self, patience: Duration) -> Result<Self, Failure> {
+        if !self.config.guessed {
+            return Ok(self);
+        }
+        match tokio::time::timeout(patience, built_in::decide(&self.config, &self.clock)).await {
+            Ok(Ok(layout)) => Ok(Self { config: self.config.with_layout(&layout), ..self }),
+            Ok(Err(Undecided::Choices(choices))) => Err(Failure::usage(choices)),
+            Ok(Err(Undecided::Nothing(_) | Undecided::Database(_))) | Err(_) => Ok(self),
+        }
+    }
+
     /// The named jobs, or every enabled one.
     fn jobs(&self, names: &[String]) -> Result<Vec<&Job>, Failure> {
         if names.is_empty() {
@@ -196,6 +221,8 @@ impl Cli {
         let command = self.command.unwrap_or(Command::Run);
         let json = command.wants_json();
         let done = match command {
+            Command::Init(args) => init::run(path, args).await,
+            Command::Presets(args) => presets::run(&args),
             Command::Run => run::run(path).await,
             Command::Clean(args) => clean::run(path, args).await,
             Command::Stats(args) => stats::run(path, args).await,
@@ -216,12 +243,13 @@ impl Cli {
 impl Command {
     fn wants_json(&self) -> bool {
         match self {
+            Self::Presets(args) => args.json,
             Self::Clean(args) => args.json,
             Self::Stats(args) => args.json,
             Self::Schedule(args) => args.json,
             Self::Check(args) => args.json,
             Self::History(args) => args.json,
-            Self::Run | Self::Migrate(_) | Self::Config(_) | Self::Demo => false,
+            Self::Init(_) | Self::Run | Self::Migrate(_) | Self::Config(_) | Self::Demo => false,
         }
     }
 }

@@ -34,6 +34,7 @@ pub use watch::Watch;
 use crate::audit;
 use crate::db::DatabaseUrl;
 use crate::job::Job;
+use crate::preset::Layout;
 use crate::telemetry;
 
 /// The commented file with every key and its default.
@@ -50,6 +51,8 @@ pub struct Config {
     pub jobs: Vec<Job>,
     /// Whether the only job is the built-in one, because none is configured.
     pub built_in_job: bool,
+    /// Whether its layout is only a guess, because nobody said which sessions it sweeps.
+    pub guessed: bool,
     /// Audit rows.
     pub audit: audit::Settings,
     /// Logs.
@@ -134,6 +137,26 @@ impl Config {
         effective::render(&self.entries)
     }
 
+    /// The same with the layout of the built-in job, once that is known.
+    #[must_use]
+    pub fn with_layout(mut self, layout: &Layout) -> Self {
+        self.guessed = false;
+        for job in &mut self.jobs {
+            job.spec.layout = layout.clone();
+        }
+        self
+    }
+
+    /// The same with the built-in job turned off.
+    #[must_use]
+    pub fn without_built_in_job(mut self) -> Self {
+        self.guessed = false;
+        for job in &mut self.jobs {
+            job.enabled = false;
+        }
+        self
+    }
+
     fn build(file: Option<(&Path, &str)>, environment: &Environment) -> Result<Self, ConfigErrors> {
         let path = file.map(|(path, _)| path.to_owned());
         let failed = |problems| ConfigErrors::new(path.clone(), problems);
@@ -142,7 +165,7 @@ impl Config {
     }
 
     fn read(layers: layers::Layers, environment: &Environment) -> Result<Self, Vec<error::Problem>> {
-        let (file, built_in_job) = (layers.file.clone(), layers.built_in_job);
+        let (file, built_in_job, guessed) = (layers.file.clone(), layers.built_in_job, layers.guessed);
         let (mut reader, values) = reader::Reader::new(layers);
         let mut root = reader.root(values);
         root.later(&["http"]);
@@ -161,6 +184,7 @@ impl Config {
             databases: databases::ready(databases),
             jobs,
             built_in_job,
+            guessed,
             audit,
             log,
             daemon,

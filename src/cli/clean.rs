@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Failure, Session, load, output, progress, stats};
+use super::{Exit, Failure, PATIENCE, Session, load, output, progress, stats};
 use crate::job::Job;
 use crate::lifecycle::Lifecycle;
 use crate::report::{Outcome, Report, Trigger, rfc3339};
@@ -71,7 +71,7 @@ pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
         1 => Level::Info,
         _ => Level::Debug,
     };
-    let session = Session::start(load(path)?, Some(console))?;
+    let session = Session::start(load(path)?, Some(console))?.decided(PATIENCE).await?;
     let jobs = session.jobs(&args.jobs)?;
     if jobs.is_empty() && !args.json {
         output::line("No job is enabled.");

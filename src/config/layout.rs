@@ -9,6 +9,10 @@ use crate::db::{Encoding, Engine, Mode, TableName};
 use crate::preset::{Layout, PRESETS, Preset, PresetError};
 use crate::zone::Zone;
 
+/// The keys that say which rows a job sweeps.
+pub(super) const KEYS: [&str; 10] =
+    ["preset", "schema", "table", "expires_at", "encoding", "mode", "lifetime", "token", "user", "writer_timezone"];
+
 /// The keys as they were written.
 struct Written {
     preset: Option<&'static Preset>,
