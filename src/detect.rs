@@ -160,9 +160,9 @@ pub async fn stores(database: &Database) -> Result<Vec<Finding>, DbError> {
     Ok(findings)
 }
 
-/// What is refused gives way to what is not, and those that read the table in the same way are one.
+/// What is refused gives way to what fits in every way, and those that read the table in the same way are one.
 fn judge(candidates: Vec<Candidate>) -> Vec<Candidate> {
-    let some_fit = candidates.iter().any(|candidate| candidate.refusal.is_none());
+    let some_fit = candidates.iter().any(|candidate| candidate.refusal.is_none() && candidate.typed);
     let mut judged: Vec<Candidate> = Vec::new();
     for candidate in candidates.into_iter().filter(|candidate| !some_fit || candidate.refusal.is_none()) {
         let reads = |other: &&mut Candidate| {

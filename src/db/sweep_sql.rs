@@ -48,10 +48,16 @@ pub fn make_transactional(table: &TableName) -> String {
     format!("ALTER TABLE {} ENGINE = InnoDB", super::quote_table(Engine::MySql, table))
 }
 
-/// The statement that lets `user` sweep a table.
+/// The statements that let `user` sweep a table. Only the schema `public` is open to everybody.
 #[must_use]
 pub fn grant(engine: Engine, table: &TableName, user: &str) -> String {
-    format!("GRANT SELECT, DELETE ON {} TO {user};", super::quote_table(engine, table))
+    let rows = format!("GRANT SELECT, DELETE ON {} TO {user};", super::quote_table(engine, table));
+    match &table.schema {
+        Some(schema) if engine == Engine::Postgres && schema != "public" => {
+            format!("GRANT USAGE ON SCHEMA {} TO {user}; {rows}", super::quote(engine, schema))
+        }
+        _ => rows,
+    }
 }
 
 /// The statement that lets `user` skip locked rows of a table.

@@ -11,6 +11,7 @@ mod config_cases;
 mod daemon;
 mod databases;
 mod demo;
+mod docs;
 mod engine;
 mod faults;
 mod guards;
