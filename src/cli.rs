@@ -18,7 +18,6 @@ mod stats;
 use std::error::Error;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -29,9 +28,6 @@ use crate::daemon::built_in::{self, Undecided};
 use crate::job::Job;
 use crate::sweep::Sweeper;
 use crate::telemetry::{self, Guard, Level};
-
-/// How long a command looks for the store that it is about.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 const CONFIG_HELP: &str =
     "The configuration file [default: $SWEEPD_CONFIG, ./sweepd.toml, ./config/sweepd.toml, /etc/sweepd/sweepd.toml]";
@@ -149,15 +145,19 @@ impl Session {
     }
 
     /// The same where nothing says which sessions to sweep: what is in the database says so. A database that does not
-    /// answer is left to the command itself.
-    async fn decided(self, patience: Duration) -> Result<Self, Failure> {
+    /// answer, or not before `patience` ends, is left to the command itself.
+    async fn decided(self, patience: impl Future<Output = ()>) -> Result<Self, Failure> {
         if !self.config.guessed {
             return Ok(self);
         }
-        match tokio::time::timeout(patience, built_in::decide(&self.config, &self.clock)).await {
-            Ok(Ok(layout)) => Ok(Self { config: self.config.with_layout(&layout), ..self }),
-            Ok(Err(Undecided::Choices(choices))) => Err(Failure::usage(choices)),
-            Ok(Err(Undecided::Nothing(_) | Undecided::Database(_))) | Err(_) => Ok(self),
+        let decision = tokio::select! {
+            decision = built_in::decide(&self.config, &self.clock) => decision,
+            () = patience => return Ok(self),
+        };
+        match decision {
+            Ok(layout) => Ok(Self { config: self.config.with_layout(&layout), ..self }),
+            Err(Undecided::Choices(choices)) => Err(Failure::usage(choices)),
+            Err(Undecided::Nothing(_) | Undecided::Database(_)) => Ok(self),
         }
     }
 

@@ -1,9 +1,10 @@
 //! `sweepd migrate`: creates what is missing.
 
 use std::collections::BTreeSet;
+use std::future::pending;
 use std::path::Path;
 
-use super::{Exit, Failure, PATIENCE, Session, output};
+use super::{Exit, Failure, Session, output};
 use crate::audit::{AuditLog, Unavailable};
 use crate::db::{Database, migrate};
 use crate::job::Job;
@@ -25,7 +26,7 @@ pub struct Args {
 
 pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
     let session = Session::open(path, Level::Warn)?;
-    let session = if args.index { session.decided(PATIENCE).await? } else { session };
+    let session = if args.index { session.decided(pending()).await? } else { session };
     let mut own = BTreeSet::new();
     let mut done = false;
     for job in session.jobs(&[])? {

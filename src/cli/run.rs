@@ -21,7 +21,7 @@ pub async fn run(path: Option<&Path>) -> Result<Exit, Failure> {
 /// Runs the daemon on a configuration, and returns when it was stopped.
 pub async fn serve(mut source: Source, lifecycle: Lifecycle) -> Result<Exit, Failure> {
     let session = Session::start(usable(source.load())?, None)?;
-    let Session { config, clock, log } = session.decided(PATIENCE).await?;
+    let Session { config, clock, log } = session.decided(tokio::time::sleep(PATIENCE)).await?;
     Ok(match daemon::run(config, source, &log, lifecycle, clock).await? {
         Drained::Clean => Exit::Done,
         Drained::TimedOut | Drained::Forced => Exit::Failed,

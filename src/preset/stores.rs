@@ -275,7 +275,7 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "tower-sessions",
-        title: "tower-sessions (Rust) with tower-sessions-sqlx-store",
+        title: "tower-sessions (Rust) with its SQL stores",
         caveat: Some(
             "its CachingSessionStore keeps a copy in memory: deleting the row does not log out a cached session; this store has no user column",
         ),

@@ -33,7 +33,7 @@ fn four_stores_at_once_are_found_and_nothing_else() {
     let cases = [
         (Engine::Postgres, ["authjs-prisma", "connect-pg-simple", "django", "tower-sessions"]),
         (Engine::MySql, ["authjs-prisma", "django", "laravel", "lucia"]),
-        (Engine::Sqlite, ["authjs-prisma", "django", "lucia", "tower-sessions"]),
+        (Engine::Sqlite, ["authjs-prisma", "django", "symfony", "tower-sessions"]),
     ];
     for (engine, wanted) in cases {
         let Some(shell) = Shell::with(engine, &tables(engine, &wanted)) else { continue };
