@@ -52,6 +52,7 @@ pub async fn run(
             }
         };
         if reload && let Some(new) = edited(&mut source, &config, &clock) {
+            let new = built_in::carried(&config, new);
             if let Err(error) = workers.follow(&new).await {
                 break Some(error);
             }

@@ -49,6 +49,8 @@ pub struct Candidate {
     pub layout: Layout,
     /// The encoding in `layout`, where it is not the preset's.
     pub encoding: Option<&'static str>,
+    /// Which of the encodings in `layout` the values have.
+    pub read_as: Option<&'static str>,
     /// In which zone its times are.
     pub writer: WriterZone,
     /// Why sweepd would not sweep it like this.
@@ -196,6 +198,7 @@ async fn look(
         layout: layout(preset, store, &outline.table, encoding, &zone),
         kind,
         encoding,
+        read_as: None,
         writer: if encoding.is_some() { WriterZone::Known } else { writer },
         refusal: None,
         values: None,
@@ -205,6 +208,7 @@ async fn look(
     match guard::layout(database, &candidate.layout).await {
         Ok(target) => {
             candidate.values = values(database, &target).await?;
+            candidate.read_as = candidate.values.map(|_| target.expiry.encoding.name());
             let index = target.table.index_on(store.expires_at).map(|index| index.name.clone());
             candidate.index = index.filter(|_| target.is_indexed());
         }

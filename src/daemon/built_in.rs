@@ -8,13 +8,14 @@ use tracing::{error, info};
 use super::sweeper;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{Database, DbError, TableName};
+use crate::db::{Database, DbError, TableName, introspect};
 use crate::detect::{self, Candidate, Finding};
 use crate::lifecycle::Lifecycle;
 use crate::preset::Layout;
 
-/// How soon to look again for a store that was not there.
-const AGAIN: Duration = Duration::from_mins(1);
+/// How long to wait, at most, before looking again: for a database that was away, and for a store that was not there.
+const AWAY: Duration = Duration::from_mins(1);
+const NOTHING: Duration = Duration::from_mins(10);
 
 /// Why the built-in job stays what it is for now.
 #[derive(Debug, thiserror::Error)]
@@ -37,27 +38,35 @@ pub enum Undecided {
 pub async fn decide(config: &Config, clock: &Clock) -> Result<Layout, Undecided> {
     let Some(job) = config.jobs.first() else { return Err(Undecided::Choices("there is no job".to_owned())) };
     let database = Database::connect(&sweeper(config, job, clock).database).await?;
-    let found = detect::stores(&database).await;
-    let location = database.location().to_owned();
-    let own = database.qualify(&job.spec.layout.table);
+    let decision = decide_in(&database, &job.spec.layout).await;
     database.close().await;
-    choose(&found?, &job.spec.layout, &own, location)
+    decision
+}
+
+async fn decide_in(database: &Database, built_in: &Layout) -> Result<Layout, Undecided> {
+    let own = database.qualify(&built_in.table);
+    let decision = choose(&detect::stores(database).await?, built_in, &own, database.location());
+    match decision {
+        // It may lack a column, and still be the table that is meant.
+        Err(Undecided::Nothing(_)) if introspect::table(database, &own).await?.is_some() => Ok(built_in.clone()),
+        decision => decision,
+    }
 }
 
 /// One session store, and nothing left to be said about it. Other tables of the library are left for a configuration.
-fn choose(found: &[Finding], built_in: &Layout, own: &TableName, location: String) -> Result<Layout, Undecided> {
+fn choose(found: &[Finding], built_in: &Layout, own: &TableName, location: &str) -> Result<Layout, Undecided> {
     let sessions = || found.iter().filter(|finding| finding.holds_sessions());
     let named: Vec<_> = sessions().filter(|finding| finding.named()).collect();
     let found: Vec<_> = if named.is_empty() { sessions().collect() } else { named };
     match found.as_slice() {
-        [] => Err(Undecided::Nothing(location)),
+        [] => Err(Undecided::Nothing(location.to_owned())),
         // The run itself says what is wrong with it.
         [one] if one.table == *own => Ok(built_in.clone()),
         [one] => match one.single().filter(|candidate| candidate.is_ready()) {
             Some(candidate) => Ok(as_named(candidate)),
-            None => Err(Undecided::Choices(question(&found, &location))),
+            None => Err(Undecided::Choices(question(&found, location))),
         },
-        _ => Err(Undecided::Choices(question(&found, &location))),
+        _ => Err(Undecided::Choices(question(&found, location))),
     }
 }
 
@@ -100,8 +109,8 @@ pub(super) fn look(config: &Config, lifecycle: &Lifecycle, clock: &Clock) -> mps
                 match decide(&config, &clock).await {
                     Ok(layout) => return Ok(layout),
                     Err(Undecided::Choices(choices)) => return Err(choices),
-                    Err(Undecided::Nothing(_)) => pause = AGAIN,
-                    Err(Undecided::Database(_)) => pause = (pause * 2).min(AGAIN),
+                    Err(Undecided::Nothing(_)) => pause = (pause * 2).min(NOTHING),
+                    Err(Undecided::Database(_)) => pause = (pause * 2).min(AWAY),
                 }
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
@@ -114,6 +123,15 @@ pub(super) fn look(config: &Config, lifecycle: &Lifecycle, clock: &Clock) -> mps
         }
     });
     decisions
+}
+
+/// An edited configuration that leaves the same question open has its answer already.
+pub(super) fn carried(before: &Config, edited: Config) -> Config {
+    let answered = edited.guessed && before.built_in_job && !before.guessed;
+    match before.jobs.first().filter(|job| answered && job.enabled) {
+        Some(job) => edited.with_layout(&job.spec.layout),
+        None => edited,
+    }
 }
 
 /// The configuration after the decision. Where there is a choice, nothing runs.

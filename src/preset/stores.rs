@@ -12,6 +12,8 @@ const MILLIS: &[&str] = &["epoch-millis"];
 const MILLIS_TEXT: &[&str] = &["epoch-millis-text"];
 const ISO: &[&str] = &["iso-text"];
 const JULIAN: &[&str] = &["julian-day"];
+/// Drizzle's `timestamp` mode, which Better Auth generated before it took to `timestamp_ms`, writes seconds.
+const MILLIS_OR_SECONDS: &[&str] = &["epoch-millis", "epoch-seconds"];
 /// Prisma's own engine writes numbers on `SQLite`, and its driver adapters text.
 const PRISMA: &[&str] = &["epoch-millis", "iso-text"];
 
@@ -172,7 +174,7 @@ pub const PRESETS: &[Preset] = &[
         stores: &[
             BETTER_AUTH_DRIZZLE.on(Postgres, PG_WALL_CLOCK, WALL_CLOCK),
             BETTER_AUTH_DRIZZLE.on(MySql, "timestamp(3)", WALL_CLOCK),
-            BETTER_AUTH_DRIZZLE.on(Sqlite, "integer", MILLIS),
+            BETTER_AUTH_DRIZZLE.on(Sqlite, "integer", MILLIS_OR_SECONDS),
         ],
         ..Preset::SESSIONS
     },
@@ -182,7 +184,7 @@ pub const PRESETS: &[Preset] = &[
         stores: &[
             BETTER_AUTH_DRIZZLE_TOKENS.on(Postgres, PG_WALL_CLOCK, WALL_CLOCK),
             BETTER_AUTH_DRIZZLE_TOKENS.on(MySql, "timestamp(3)", WALL_CLOCK),
-            BETTER_AUTH_DRIZZLE_TOKENS.on(Sqlite, "integer", MILLIS),
+            BETTER_AUTH_DRIZZLE_TOKENS.on(Sqlite, "integer", MILLIS_OR_SECONDS),
         ],
         ..Preset::TOKENS
     },

@@ -286,6 +286,26 @@ fn a_daemon_that_starts_before_its_database_finds_the_store_later() {
     stop(&mut daemon);
 }
 
+/// A file without jobs leaves the question to the database, before an edit and after it.
+#[test]
+fn an_edit_that_says_nothing_of_jobs_keeps_the_store_that_was_found() {
+    let library = &libraries(Engine::Postgres)["django"];
+    let Some(shell) = Shell::with(Engine::Postgres, library.tables) else { return };
+    shell.configure("[log]\nlevel = \"info\"\n");
+    let mut command = sweepd();
+    command.arg("run").current_dir(shell.path()).env("DATABASE_URL", shell.database.url());
+    command.env("SWEEPD_JOBS__SESSIONS__SCHEDULE", "* * * * * *");
+    let mut daemon = Process::spawn(command);
+    daemon.wait_for_output("is ready", LIMIT);
+    shell.configure("[log]\nlevel = \"debug\"\n");
+    daemon.wait_for_output("loaded anew", LIMIT);
+    shell.database.execute(&library.insert("old", "now() - interval '1 hour'"));
+    let session = shell.database.session();
+    wait(&mut daemon, "the expired session is left", || session.count("SELECT count(*) FROM django_session") == 0);
+    stop(&mut daemon);
+    assert!(!daemon.output().contains("\"Session\""), "{}", daemon.output());
+}
+
 /// The tables come with the application's first migration, and then there are two stores.
 #[test]
 fn a_daemon_that_finds_a_choice_later_sweeps_nothing() {

@@ -175,6 +175,7 @@ fn notes(candidate: &Candidate) -> Vec<String> {
 
 fn encodings(candidate: &Candidate) -> String {
     let names: Vec<_> = candidate.layout.encodings.iter().map(Encoding::name).collect();
+    let read_as = candidate.read_as.map_or_else(|| names.join(" or "), str::to_owned);
     let of = if candidate.preset.lifetime.is_some() { " of the last use" } else { "" };
-    format!("{}{of}", names.join(" or "))
+    format!("{read_as}{of}")
 }
