@@ -24,8 +24,8 @@ pub struct Layout {
     pub token: Option<String>,
     /// The column with the user, if there is one.
     pub user: Option<String>,
-    /// The table of the users, where the store has one.
-    pub users: Option<&'static str>,
+    /// The table of the users, where the library keeps one.
+    pub users: Option<String>,
 }
 
 /// A session store as its library creates it.
@@ -212,7 +212,7 @@ impl Store {
             mode: lifetime.map_or(Mode::Expires, Mode::LastSeen),
             token: self.token.map(str::to_owned),
             user: self.user.map(str::to_owned),
-            users: self.users,
+            users: self.users.map(str::to_owned),
         }
     }
 }

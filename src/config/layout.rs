@@ -48,7 +48,7 @@ pub(super) fn read(section: &mut Section<'_>, engine: Option<Engine>) -> Option<
         mode: mode?,
         token: written.token.or_else(|| base.and_then(|base| base.token.clone())),
         user: written.user.or_else(|| base.and_then(|base| base.user.clone())),
-        users: base.and_then(|base| base.users),
+        users: base.and_then(|base| base.users.clone()),
     };
     show(section, &layout, written.preset);
     odd(section, &layout);
