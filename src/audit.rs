@@ -37,6 +37,35 @@ impl Default for Settings {
     }
 }
 
+/// A row, whatever it tells of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its key, where the table has one that is no number.
+    pub id: String,
+    /// What was done.
+    pub action: &'static str,
+    /// More about it, as JSON.
+    pub details: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+impl From<&Report> for Entry {
+    /// The row of a finished run. Its id is the run's, so it cannot be written twice.
+    fn from(report: &Report) -> Self {
+        let action = match report.outcome {
+            Some(Outcome::Failed | Outcome::Interrupted) => ERROR,
+            _ => SUCCESS,
+        };
+        Self {
+            id: report.run_id.to_string(),
+            action,
+            details: serde_json::to_string(report).unwrap_or_default(),
+            at: report.finished_at.unwrap_or(report.started_at),
+        }
+    }
+}
+
 /// Why no audit rows can be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
@@ -164,20 +193,15 @@ impl AuditLog {
         Ok(class.as_deref() == Some("integer"))
     }
 
-    /// The statement that writes the row of a finished run. Its id is the run's, so it cannot be written twice.
+    /// The statement that writes a row.
     #[must_use]
-    pub fn insert(&self, report: &Report) -> Statement {
-        let action = match report.outcome {
-            Some(Outcome::Failed | Outcome::Interrupted) => ERROR,
-            _ => SUCCESS,
-        };
-        let details = serde_json::to_string(report).unwrap_or_default();
-        let at = report.finished_at.unwrap_or(report.started_at);
+    pub fn insert(&self, entry: impl Into<Entry>) -> Statement {
+        let Entry { id, action, details, at } = entry.into();
         let at = if self.created_at_in_millis { Value::Millis(at) } else { Value::Instant(at) };
         let cell = |column: &Column, value| Cell { column: column.name.clone(), kind: column.kind.clone(), value };
         let mut cells =
             vec![cell(&self.action, Value::Text(action.to_owned())), cell(&self.details, Value::Text(details))];
-        cells.extend(self.id.iter().map(|column| cell(column, Value::Text(report.run_id.to_string()))));
+        cells.extend(self.id.iter().map(|column| cell(column, Value::Text(id.clone()))));
         cells.extend(self.created_at.iter().map(|column| cell(column, at.clone())));
         cells.extend(self.fixed.iter().map(|(column, value)| cell(column, Value::Text(value.clone()))));
         audit_sql::insert(self.engine, &self.table, &cells)

@@ -8,12 +8,15 @@ mod history;
 mod init;
 mod migrate;
 mod output;
+mod pause;
 mod presets;
 mod progress;
 mod run;
 mod schedule;
+mod sessions;
 mod snippet;
 mod stats;
+mod users;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -27,6 +30,7 @@ use crate::daemon;
 use crate::daemon::built_in::{self, Undecided};
 use crate::job::Job;
 use crate::sweep::Sweeper;
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, Guard, Level};
 
 const CONFIG_HELP: &str =
@@ -61,6 +65,14 @@ enum Command {
     Check(check::Args),
     /// Show past runs
     History(history::Args),
+    /// Pause jobs: no process runs them until they are resumed
+    Pause(pause::Args),
+    /// End the pause of jobs
+    Resume(pause::Args),
+    /// List, touch and revoke the sessions of a user
+    Sessions(sessions::Args),
+    /// Change a user's role or profile
+    Users(users::Args),
     /// Create sweepd's own tables, and on request the AuditLog and missing indexes
     Migrate(migrate::Args),
     /// Print the effective configuration, secrets masked
@@ -151,7 +163,7 @@ impl Session {
             return Ok(self);
         }
         let decision = tokio::select! {
-            decision = built_in::decide(&self.config, &self.clock) => decision,
+            decision = built_in::decide(&self.config) => decision,
             () = patience => return Ok(self),
         };
         match decision {
@@ -177,7 +189,7 @@ impl Session {
     }
 
     fn sweeper(&self, job: &Job) -> Sweeper {
-        daemon::sweeper(&self.config, job, &self.clock)
+        daemon::sweeper(&self.config, job, &self.clock, &Metrics::default())
     }
 }
 
@@ -229,6 +241,10 @@ impl Cli {
             Command::Schedule(args) => schedule::run(&args),
             Command::Check(args) => check::run(path, args).await,
             Command::History(args) => history::run(path, args).await,
+            Command::Pause(args) => pause::run(path, args, true).await,
+            Command::Resume(args) => pause::run(path, args, false).await,
+            Command::Sessions(args) => sessions::run(path, args).await,
+            Command::Users(args) => users::run(path, args).await,
             Command::Migrate(args) => migrate::run(path, args).await,
             Command::Config(args) => config::run(path, &args),
             Command::Demo => demo::run().await,
@@ -249,7 +265,15 @@ impl Command {
             Self::Schedule(args) => args.json,
             Self::Check(args) => args.json,
             Self::History(args) => args.json,
-            Self::Init(_) | Self::Run | Self::Migrate(_) | Self::Config(_) | Self::Demo => false,
+            Self::Sessions(args) => args.common.json,
+            Self::Users(args) => args.common.json,
+            Self::Init(_)
+            | Self::Run
+            | Self::Pause(_)
+            | Self::Resume(_)
+            | Self::Migrate(_)
+            | Self::Config(_)
+            | Self::Demo => false,
         }
     }
 }

@@ -9,15 +9,18 @@ mod environment;
 mod error;
 mod file;
 mod getters;
+mod http;
 mod jobs;
 mod key;
 mod layers;
 mod layout;
 mod limits;
 mod reader;
+mod sessions;
 mod setting;
 mod settings;
 mod source;
+mod text_or_file;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -33,8 +36,10 @@ pub use watch::Watch;
 
 use crate::audit;
 use crate::db::DatabaseUrl;
+use crate::http::Settings as Http;
 use crate::job::Job;
 use crate::preset::Layout;
+use crate::sessions::Users;
 use crate::telemetry;
 
 /// The commented file with every key and its default.
@@ -53,10 +58,16 @@ pub struct Config {
     pub built_in_job: bool,
     /// Whether its layout is only a guess, because nobody said which sessions it sweeps.
     pub guessed: bool,
+    /// Session management.
+    pub sessions: Sessions,
+    /// The users of the application.
+    pub users: Users,
     /// Audit rows.
     pub audit: audit::Settings,
     /// Logs.
     pub log: telemetry::Settings,
+    /// HTTP; none when it is off.
+    pub http: Option<Http>,
     /// The daemon itself.
     pub daemon: Daemon,
     /// What is odd but no error, for people to read.
@@ -75,6 +86,17 @@ pub struct Database {
     pub connect_timeout: Duration,
     /// Whether sweepd may create its own tables there.
     pub migrate: bool,
+}
+
+/// How sessions are managed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sessions {
+    /// The job whose table it is; see [`Config::sessions_job`].
+    pub job: Option<String>,
+    /// How long a session lives after it was touched.
+    pub max_age: Duration,
+    /// A touch moves the expiry at most this often.
+    pub update_age: Duration,
 }
 
 /// The daemon's own settings.
@@ -168,11 +190,12 @@ impl Config {
         let (file, built_in_job, guessed) = (layers.file.clone(), layers.built_in_job, layers.guessed);
         let (mut reader, values) = reader::Reader::new(layers);
         let mut root = reader.root(values);
-        root.later(&["http"]);
         let databases = databases::read(&mut root, environment);
         let shared = jobs::shared(&mut root);
         let jobs = jobs::read(&mut root, &shared, &databases);
+        let (sessions, users) = (sessions::sessions(&mut root, &jobs), sessions::users(&mut root));
         let (audit, log) = (settings::audit(&mut root), settings::log(&mut root));
+        let http = http::read(&mut root, environment);
         let daemon = settings::daemon(&mut root);
         root.finish();
         let reader::Reader { problems, warnings, entries, .. } = reader;
@@ -185,8 +208,11 @@ impl Config {
             jobs,
             built_in_job,
             guessed,
+            sessions,
+            users,
             audit,
             log,
+            http,
             daemon,
             warnings,
             entries,

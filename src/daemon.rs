@@ -3,38 +3,60 @@
 pub mod built_in;
 mod workers;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Source};
 use crate::db;
+use crate::http::{self, listen};
 use crate::job::Job;
 use crate::lifecycle::{Drained, Lifecycle};
 use crate::schedule::timer::TimerError;
+use crate::sessions::{self, Sessions};
+use crate::status::Status;
 use crate::sweep::{Limits, Sweeper};
-use crate::telemetry;
+use crate::telemetry::{self, metrics::Metrics};
 use workers::Workers;
+
+/// The daemon cannot start, or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// No job can be fired.
+    #[error(transparent)]
+    Timer(#[from] TimerError),
+    /// HTTP has nowhere to listen.
+    #[error(transparent)]
+    Listen(#[from] listen::ListenError),
+}
 
 /// Runs until a signal stops it, and follows the configuration while it is edited. `config` is what `source` gave.
 ///
 /// # Errors
-/// When the timer cannot be set up, or fails.
+/// When HTTP cannot listen where it should, or the timer cannot be set up, or fails.
 pub async fn run(
     mut config: Config,
     mut source: Source,
     log: &telemetry::Guard,
     mut lifecycle: Lifecycle,
     clock: Clock,
-) -> Result<Drained, TimerError> {
-    let mut workers = Workers::new(&lifecycle, &clock).await?;
+) -> Result<Drained, DaemonError> {
+    let bound = match &config.http {
+        Some(settings) => Some(listen::Bound::new(settings.clone()).await?),
+        None => None,
+    };
+    let metrics = Metrics::default();
+    let mut workers = Workers::new(&lifecycle, &clock, &metrics).await?;
     workers.follow(&config).await?;
     if config.jobs.iter().all(|job| !job.enabled || job.schedule.is_manual()) {
         warn!("no job has a schedule, so nothing will ever run by itself");
     }
+    let bad_edit = watch::Sender::default();
+    let status = Status { roster: workers.roster(), bad_edit: bad_edit.subscribe(), clock: clock.clone() };
+    let server = bound.map(|bound| serve(bound, status, metrics, &lifecycle));
     info!(jobs = config.jobs.len(), "sweepd {} is ready", env!("CARGO_PKG_VERSION"));
-    let mut changes = watch(&source, &lifecycle);
-    let mut decisions = built_in::look(&config, &lifecycle, &clock);
+    let mut changes = follow_file(&source, &lifecycle);
+    let mut decisions = built_in::look(&config, &lifecycle);
     let broken = loop {
         let reload = tokio::select! {
             fired = workers.fire_next() => match fired {
@@ -51,13 +73,14 @@ pub async fn run(
                 false
             }
         };
-        if reload && let Some(new) = edited(&mut source, &config, &clock) {
+        if reload && let Some(new) = edited(&mut source, &config, &clock, &bad_edit) {
             let new = built_in::carried(&config, new);
             if let Err(error) = workers.follow(&new).await {
                 break Some(error);
             }
             log.set_level(new.log.level);
-            decisions = built_in::look(&new, &lifecycle, &clock);
+            decisions = built_in::look(&new, &lifecycle);
+            follow(server.as_ref(), new.http.as_ref());
             config = new;
         }
     };
@@ -71,11 +94,27 @@ pub async fn run(
         Drained::TimedOut => error!("stopped after {:?} with work unfinished", config.daemon.shutdown_timeout),
         Drained::Forced => warn!("stopped at once by a second signal"),
     }
-    broken.map_or(Ok(drained), Err)
+    broken.map_or(Ok(drained), |error| Err(error.into()))
+}
+
+fn serve(bound: listen::Bound, status: Status, metrics: Metrics, lifecycle: &Lifecycle) -> listen::Server {
+    // Counted in time for the first who asks.
+    status.all().iter().for_each(|desk| drop(desk.known_statistics()));
+    let state = http::State::new(bound.settings(), status, metrics);
+    bound.serve(http::router(state), &lifecycle.stop, &lifecycle.tasks)
+}
+
+fn follow(server: Option<&listen::Server>, settings: Option<&http::Settings>) {
+    match (server, settings) {
+        (Some(server), Some(settings)) => server.follow(settings),
+        (None, None) => {}
+        (Some(_), None) => warn!("[http] is gone; HTTP goes on as before until a restart"),
+        (None, Some(_)) => warn!("[http] is new; HTTP needs a restart to begin"),
+    }
 }
 
 /// Watches the file in a task of its own, which is not interrupted while somebody writes it.
-fn watch(source: &Source, lifecycle: &Lifecycle) -> mpsc::Receiver<()> {
+fn follow_file(source: &Source, lifecycle: &Lifecycle) -> mpsc::Receiver<()> {
     let (sender, changes) = mpsc::channel(1);
     let (mut watch, stop) = (source.watch(), lifecycle.stop.clone());
     lifecycle.tasks.spawn(async move {
@@ -93,12 +132,18 @@ fn watch(source: &Source, lifecycle: &Lifecycle) -> mpsc::Receiver<()> {
 }
 
 /// The configuration after an edit; none when it is bad: then everything stays as it is.
-fn edited(source: &mut Source, before: &Config, clock: &Clock) -> Option<Config> {
+fn edited(
+    source: &mut Source,
+    before: &Config,
+    clock: &Clock,
+    bad_edit: &watch::Sender<Option<String>>,
+) -> Option<Config> {
     let loaded = source.load().map_err(|errors| errors.to_string());
     let usable = loaded.and_then(|new| match new.never_fires(clock.now()).or_else(|| lost(before, &new)) {
         None => Ok(new),
         Some(problem) => Err(problem),
     });
+    bad_edit.send_replace(usable.as_ref().err().cloned());
     match usable {
         Err(problem) => {
             error!("the configuration was edited and cannot be used, so the one from before stays in force: {problem}");
@@ -130,7 +175,7 @@ fn lost(before: &Config, new: &Config) -> Option<String> {
 /// # Panics
 /// Never: a job of a valid configuration names one of its databases.
 #[must_use]
-pub fn sweeper(config: &Config, job: &Job, clock: &Clock) -> Sweeper {
+pub fn sweeper(config: &Config, job: &Job, clock: &Clock, metrics: &Metrics) -> Sweeper {
     let database = &config.databases[&job.database];
     let replica = job.replica.as_ref().map(|name| &config.databases[name]);
     let limits = &job.spec.limits;
@@ -145,7 +190,27 @@ pub fn sweeper(config: &Config, job: &Job, clock: &Clock) -> Sweeper {
         grace: config.daemon.shutdown_timeout / 2,
         host: host(),
         clock: clock.clone(),
+        metrics: metrics.clone(),
     }
+}
+
+/// What manages the sessions of a job's table. `by` is who makes the changes, for audit rows.
+///
+/// # Panics
+/// Never: a job of a valid configuration names one of its databases.
+#[must_use]
+pub fn sessions(config: &Config, job: &Job, clock: &Clock, by: &str) -> Sessions {
+    Sessions::new(sessions::Settings {
+        database: settings(&config.databases[&job.database], &job.spec.limits, 1),
+        spec: job.spec.clone(),
+        users: config.users.clone(),
+        audit: config.audit.clone(),
+        max_age: config.sessions.max_age,
+        update_age: config.sessions.update_age,
+        clock: clock.clone(),
+        host: host(),
+        by: by.to_owned(),
+    })
 }
 
 /// Each worker needs a connection, and the heartbeat one more.
@@ -156,6 +221,7 @@ fn settings(database: &config::Database, limits: &Limits, workers: u32) -> db::S
         connect_timeout: database.connect_timeout,
         lock_timeout: limits.lock_timeout,
         statement_timeout: limits.statement_timeout,
+        idle_timeout: None,
     }
 }
 

@@ -19,6 +19,7 @@ pub mod introspect;
 pub mod ledger_sql;
 pub mod migrate;
 pub mod probe_sql;
+pub mod session_sql;
 pub mod sweep_sql;
 pub mod write_ahead_log;
 
@@ -51,6 +52,8 @@ pub struct Settings {
     pub lock_timeout: Duration,
     /// Give up on a statement after this time.
     pub statement_timeout: Duration,
+    /// End a connection that nobody has used for this long; none keeps it until [`Database::close`].
+    pub idle_timeout: Option<Duration>,
 }
 
 /// An open database. Connections are made when they are needed; [`Database::close`] ends them.
@@ -149,6 +152,12 @@ impl Database {
     #[must_use]
     pub fn schema(&self) -> &str {
         &self.schema
+    }
+
+    /// Whether the other one is a clone of this.
+    #[must_use]
+    pub fn shares_connections(&self, other: &Self) -> bool {
+        self.connections.are(&other.connections)
     }
 
     /// Where it is, without secrets.

@@ -1,5 +1,6 @@
 //! One job: what it sweeps and when; it never overlaps itself.
 
+mod inbox;
 mod worker;
 
 use std::time::Duration;
@@ -11,7 +12,8 @@ use crate::ledger::Armed;
 use crate::report::Trigger;
 use crate::schedule::Schedule;
 use crate::sweep::{Request, Spec};
-pub use worker::{Assignment, Inbox, Worker};
+pub use inbox::{Active, Activity, Handle, Inbox, Refused};
+pub use worker::{Assignment, Worker};
 
 /// A named clean-up of one table.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +57,7 @@ impl Job {
             Some(within) if (now - at).to_std().unwrap_or_default() <= within && self.is_open(now) => Trigger::CatchUp,
             _ => return None,
         };
-        Some(Request { trigger, scheduled_for: Some(at) })
+        Some(Request::scheduled(trigger, at, now))
     }
 
     /// The newest instant up to `now` that nobody has answered, where it is to be caught up with. Only instants after

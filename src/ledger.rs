@@ -4,15 +4,18 @@
 //! the audit row is written in the one that ends the run, from the count that stands in the ledger.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use tracing::warn;
+use utoipa::ToSchema;
 
 use crate::audit::AuditLog;
 use crate::db::ledger_sql::{self, Ending, NewRun};
 use crate::db::{Database, DbError, DecodeError, Purpose, Row, Transaction};
-use crate::report::{Outcome, Report, RunId, SweepOrder};
+use crate::report::{Outcome, Report, RunId, SweepOrder, rfc3339};
 
 /// How often a claim is tried while the run that is in its way ends before it can be looked at.
 const CLAIM_TRIES: u32 = 10;
@@ -44,6 +47,24 @@ pub enum Claim {
     Active(RunId),
     /// Another process answered this scheduled instant.
     Answered(RunId),
+    /// The job is paused.
+    Paused(Pause),
+}
+
+/// That a job is paused: nothing runs it but a person at the command line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Pause {
+    /// Since when.
+    #[serde(serialize_with = "crate::report::instant")]
+    pub since: DateTime<Utc>,
+    /// The host on which it was paused.
+    pub host: String,
+}
+
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "paused since {} (on {})", rfc3339(self.since), self.host)
+    }
 }
 
 /// What a look at a job's running run found.
@@ -67,6 +88,19 @@ pub struct Armed {
     pub since: DateTime<Utc>,
     /// The newest instant up to now that was answered, by a run or by being skipped.
     pub answered: Option<DateTime<Utc>>,
+}
+
+/// What the ledger says of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// Its schedule; none while no worker has told it to the ledger.
+    pub armed: Option<Armed>,
+    /// Its newest run, whatever came of it; skipped instants are none.
+    pub last: Option<Report>,
+    /// When the newest run ended that did its work.
+    pub last_success: Option<DateTime<Utc>>,
+    /// Whether it is paused.
+    pub paused: Option<Pause>,
 }
 
 impl Ledger {
@@ -102,12 +136,40 @@ impl Ledger {
         Err(DbError::other(self.database.location(), "the run could not be claimed: others come and go all the time"))
     }
 
-    /// Records that a scheduled instant came while another run was active; false when it was answered already.
+    /// Records that a scheduled instant came while another run was active, or `why` else it is skipped; false when it was answered already.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn skip(&self, run: &NewRun) -> Result<bool, DbError> {
-        Ok(self.database.write(ledger_sql::skip(self.database.engine(), run)).await? == 1)
+    pub async fn skip(&self, run: &NewRun, why: Option<&str>) -> Result<bool, DbError> {
+        Ok(self.database.write(ledger_sql::skip(self.database.engine(), run, why)).await? == 1)
+    }
+
+    /// Pauses a job, for all processes; false when it was paused already.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn pause(&self, target: &str, job: &str, host: &str) -> Result<bool, DbError> {
+        Ok(self.database.write(ledger_sql::pause(self.database.engine(), target, job, host)).await? == 1)
+    }
+
+    /// Ends the pause of a job; false when it was not paused.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn resume(&self, target: &str, job: &str) -> Result<bool, DbError> {
+        Ok(self.database.write(ledger_sql::resume(self.database.engine(), target, job)).await? == 1)
+    }
+
+    /// Whether a job is paused.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn paused(&self, target: &str, job: &str) -> Result<Option<Pause>, DbError> {
+        let rows = self.database.read(ledger_sql::paused(self.database.engine(), target, job)).await?;
+        self.database.decode(|| {
+            let Some(row) = rows.first() else { return Ok(None) };
+            Ok(Some(Pause { since: parse(row.text(0)?)?, host: row.text(1)?.unwrap_or_default() }))
+        })
     }
 
     /// Remembers from `now` on that a job has this schedule, unless that is known already. What a clock that was ahead has
@@ -121,10 +183,7 @@ impl Ledger {
         transaction.execute(ledger_sql::arm(engine, target, job, schedule, now)).await?;
         let rows = transaction.fetch(ledger_sql::armed(engine, target, job, now)).await?;
         transaction.commit().await?;
-        self.database.decode(|| {
-            let row = rows.first().ok_or_else(|| DecodeError::new("no row"))?;
-            Ok(Armed { since: parse(row.text(0)?)?, answered: parse_some(row.text(1)?)? })
-        })
+        self.database.decode(|| armed(rows.first().ok_or_else(|| DecodeError::new("no row"))?))
     }
 
     /// Looks for a running run of a job, and closes it when it is dead.
@@ -227,6 +286,35 @@ impl Ledger {
         database.decode(|| rows.iter().map(report).collect())
     }
 
+    /// One run; none when the ledger does not know it.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn run(database: &Database, run: RunId) -> Result<Option<Report>, DbError> {
+        let rows = database.read(ledger_sql::by_id(database.engine(), run)).await?;
+        database.decode(|| rows.first().map(report).transpose())
+    }
+
+    /// What there is to know of a job at `now`.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn standing(&self, target: &str, job: &str, now: DateTime<Utc>) -> Result<Standing, DbError> {
+        let engine = self.database.engine();
+        let armed = self.database.read(ledger_sql::armed(engine, target, job, now)).await?;
+        let last = self.database.read(ledger_sql::runs_of(engine, target, job, 1)).await?;
+        let success = self.database.read(ledger_sql::last_success(engine, target, job)).await?;
+        let paused = self.paused(target, job).await?;
+        self.database.decode(|| {
+            Ok(Standing {
+                armed: armed.first().map(self::armed).transpose()?,
+                last: last.first().map(report).transpose()?,
+                last_success: success.first().map(report).transpose()?.and_then(|report| report.finished_at),
+                paused,
+            })
+        })
+    }
+
     /// Tries whether this user may keep the ledger, and changes nothing.
     ///
     /// # Errors
@@ -309,6 +397,10 @@ impl Ledger {
         transaction.commit().await?;
         Ok(Some(report))
     }
+}
+
+fn armed(row: &Row) -> Result<Armed, DecodeError> {
+    Ok(Armed { since: parse(row.text(0)?)?, answered: parse_some(row.text(1)?)? })
 }
 
 fn id(row: &Row) -> Result<RunId, DecodeError> {

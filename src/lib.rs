@@ -9,14 +9,17 @@
 //! | [`config`] | the configuration file and the environment, checked into a [`config::Config`] |
 //! | [`daemon`] | puts everything together and keeps it running |
 //! | [`lifecycle`] | signals and stopping |
+//! | [`status`] | what is known of every job, for those who look from outside |
 //! | [`schedule`], [`zone`] | when a job runs |
+//! | [`http`] | the HTTP server: who may call, and what is answered |
 //! | [`job`] | one job: its inbox and its runs, one at a time |
 //! | [`sweep`] | the engine: guards, plan, batches |
+//! | [`sessions`] | session management for applications: list, touch, revoke; a user's role and profile |
 //! | [`archive`] | what was deleted, in files |
 //! | [`ledger`], [`audit`], [`report`] | what a run did, exactly |
 //! | [`preset`], [`detect`] | known session stores, and which of them are in a database |
 //! | [`db`] | connections and all SQL text |
-//! | [`telemetry`], [`clock`] | logs, and the time |
+//! | [`telemetry`], [`clock`] | logs, metrics, and the time |
 
 #![forbid(unsafe_code)]
 
@@ -28,12 +31,15 @@ pub mod config;
 pub mod daemon;
 pub mod db;
 pub mod detect;
+pub mod http;
 pub mod job;
 pub mod ledger;
 pub mod lifecycle;
 pub mod preset;
 pub mod report;
 pub mod schedule;
+pub mod sessions;
+pub mod status;
 pub mod sweep;
 pub mod telemetry;
 pub mod zone;

@@ -23,6 +23,21 @@ pub struct Lifecycle {
     reload_signals: UnixStream,
 }
 
+/// Tasks that are given up when the process has to stop.
+#[derive(Debug, Clone)]
+pub struct Background {
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Background {
+    /// Starts one.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move { stop.run_until_cancelled(work).await.unwrap_or_default() });
+    }
+}
+
 /// How a process that was told to stop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
@@ -47,6 +62,12 @@ impl Lifecycle {
             stop_signals: signals(&[SIGTERM, SIGINT])?,
             reload_signals: signals(&[SIGHUP])?,
         })
+    }
+
+    /// For tasks that are given up when the process has to stop.
+    #[must_use]
+    pub fn background(&self) -> Background {
+        Background { stop: self.stop.clone(), tasks: self.tasks.clone() }
     }
 
     /// Waits for SIGTERM or SIGINT.

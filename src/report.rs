@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The identity of a run: a UUID version 7, so ids sort by the time they were made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(transparent)]
 pub struct RunId(Uuid);
 
@@ -21,6 +22,13 @@ impl RunId {
         let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
         let time = uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.timestamp_subsec_nanos());
         Self(Uuid::new_v7(time))
+    }
+
+    /// When it was made; for an id that is none of sweepd's, 1970.
+    #[must_use]
+    pub fn made_at(self) -> DateTime<Utc> {
+        let time = self.0.get_timestamp().map(|time| time.to_unix());
+        time.and_then(|(seconds, nanos)| DateTime::from_timestamp(seconds.try_into().ok()?, nanos)).unwrap_or_default()
     }
 }
 
@@ -47,10 +55,13 @@ pub struct UnknownWord(String);
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $word:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $word)] $variant),+ }
 
         impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
             /// The word for it.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
@@ -72,12 +83,6 @@ macro_rules! words {
                     $($word => Ok(Self::$variant),)+
                     _ => Err(UnknownWord(text.to_owned())),
                 }
-            }
-        }
-
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
             }
         }
     };
@@ -158,11 +163,13 @@ words! {
         Load => "load",
         /// `limits.stop_file` was there.
         StopFile => "stop-file",
+        /// The job was paused.
+        Paused => "paused",
     }
 }
 
 /// What a run did. Counts are those of the ledger: rows that are really gone.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// The job's name.

@@ -21,12 +21,15 @@ use crate::archive;
 use crate::audit;
 use crate::clock::Clock;
 use crate::db::{self, DbError};
+use crate::ledger::Pause;
 use crate::preset::Layout;
 use crate::report::{Report, RunId, SweepOrder, Throttle, Trigger};
+use crate::telemetry::metrics::Metrics;
 use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 pub use limits::Limits;
-pub use log::log;
 
 /// What to sweep, and how fast.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +55,7 @@ pub struct Spec {
 }
 
 /// Why a run did not do its work.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// sweepd refuses: it could delete the wrong rows, or cannot work there.
     #[error("{0}")]
@@ -63,6 +66,9 @@ pub enum Error {
     /// Another process declared this run dead and took its claim.
     #[error("another process took over this run; its last batch was rolled back")]
     ClaimLost,
+    /// Counting took longer than a run may.
+    #[error("no answer within {}; a run may take no longer either (`limits.max_duration`)", humantime::format_duration(*.0))]
+    TookTooLong(Duration),
     /// The process was asked to stop before there was anything to do.
     #[error("asked to stop")]
     Stopped,
@@ -80,13 +86,41 @@ impl Error {
     }
 }
 
-/// Why a run starts.
+/// What a run is asked for with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
-    /// What started it.
+    /// The run's id, from the moment it is asked for.
+    pub id: RunId,
+    /// Why it starts.
     pub trigger: Trigger,
     /// The scheduled instant that it answers.
     pub scheduled_for: Option<DateTime<Utc>>,
+}
+
+impl Request {
+    /// A request that is made at `now`, and answers no scheduled instant.
+    #[must_use]
+    pub fn new(trigger: Trigger, now: DateTime<Utc>) -> Self {
+        Self { id: RunId::new(now), trigger, scheduled_for: None }
+    }
+
+    /// One that answers the scheduled instant `at`.
+    #[must_use]
+    pub fn scheduled(trigger: Trigger, at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        Self { scheduled_for: Some(at), ..Self::new(trigger, now) }
+    }
+
+    /// Whether somebody waits for the run, and would rather know at once that the database is away.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        matches!(self.trigger, Trigger::Manual | Trigger::Api)
+    }
+
+    /// Whether a pause holds the run up. Who asks for it at a terminal means it.
+    #[must_use]
+    pub fn heeds_pause(&self) -> bool {
+        self.trigger != Trigger::Manual
+    }
 }
 
 /// What came of a request.
@@ -102,10 +136,23 @@ pub enum Answer {
     Active(RunId),
     /// Another process answered the scheduled instant.
     Answered(RunId),
+    /// The job is paused.
+    Paused(Pause),
+}
+
+impl Answer {
+    /// The report, where there was a run.
+    #[must_use]
+    pub fn report(&self) -> Option<&Report> {
+        match self {
+            Self::Ran(report) | Self::Unfinished(report) | Self::Unclaimed(report) => Some(report),
+            Self::Active(_) | Self::Answered(_) | Self::Paused(_) => None,
+        }
+    }
 }
 
 /// How far a run is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Progress {
     /// Rows deleted so far.
     pub deleted: u64,
@@ -144,4 +191,6 @@ pub struct Sweeper {
     pub host: String,
     /// The time.
     pub clock: Clock,
+    /// What it counts.
+    pub metrics: Metrics,
 }

@@ -1,4 +1,6 @@
-//! Logs: the console and rolling files, as text or JSON.
+//! Logs: the console and rolling files, as text or JSON. And metrics.
+
+pub mod metrics;
 
 use std::error::Error;
 use std::io::{self, IsTerminal as _, Write};

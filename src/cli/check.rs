@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{Exit, Failure, Session, output};
+use crate::daemon;
 use crate::db::{Database, DbError, Trouble, introspect};
 use crate::job::Job;
 use crate::report::rfc3339;
@@ -87,6 +88,24 @@ pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
     Ok(if good { Exit::Done } else { Exit::Failed })
 }
 
+/// Whether sessions and users can be managed. Not everybody wants that, so it is no warning where they cannot.
+async fn managed(session: &Session, job: &Job, findings: &mut Findings<'_>) {
+    if !session.config.sessions_job(None).is_ok_and(|managed| managed.spec.job == job.spec.job) {
+        return;
+    }
+    let sessions = daemon::sessions(&session.config, job, &session.clock, "cli");
+    match sessions.missing_grants().await {
+        Ok(grants) if grants.is_empty() => findings.ok("this user may manage sessions"),
+        Ok(grants) => {
+            let message = "this user may not do all that `sweepd sessions` and `sweepd users` can; where that is wanted, have the owner of the tables run";
+            findings.add(Severity::Ok, message, Some(grants.join("\n")));
+        }
+        // What is wrong with the table was said already.
+        Err(error) => findings.add(Severity::Ok, format!("sessions cannot be managed: {error}"), None),
+    }
+    sessions.close().await;
+}
+
 /// The daemon does not start where it cannot write its log.
 fn log_directory(session: &Session) -> Option<Finding> {
     let error = telemetry::rehearse(&session.config.log).err()?;
@@ -131,6 +150,7 @@ async fn check(session: &Session, job: &Job, findings: &mut Findings<'_>) {
     }
     records::own_tables(&database, sweeper.migrate, findings).await;
     records::audit_log(session, &database, findings).await;
+    managed(session, job, findings).await;
     database.close().await;
 }
 

@@ -186,7 +186,7 @@ async fn statistics(session: &Session, jobs: &[&Job], args: &Args) -> Vec<Stats>
 async fn sweep(session: &Session, job: &Job, args: &Args, stop: &CancellationToken) -> Answer {
     let sweeper = session.sweeper(job);
     let (sender, receiver) = watch::channel(Progress::default());
-    let request = Request { trigger: Trigger::Manual, scheduled_for: None };
+    let request = Request::new(Trigger::Manual, session.clock.now());
     let run = sweeper.run(&job.spec, request, stop, &sender);
     if args.json { run.await } else { progress::show(&job.spec.job, run, receiver, args.verbose > 0).await }
 }
@@ -200,6 +200,8 @@ impl Results {
                 self.problems.extend(report.error.clone().or(taken_over).map(|error| format!("{job}: {error}")));
                 self.reports.push(report);
             }
+            // A person's request goes before a pause.
+            Answer::Paused(pause) => self.problems.push(format!("{job} was not run: it is {pause}")),
             Answer::Active(run) | Answer::Answered(run) => {
                 self.active = true;
                 self.problems.push(format!("{job} was not run: its run {run} is active; `sweepd history` shows it"));

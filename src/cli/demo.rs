@@ -56,6 +56,7 @@ async fn open(clock: &Clock) -> Result<Database, Failure> {
         connect_timeout: Duration::from_secs(5),
         lock_timeout: limits.lock_timeout,
         statement_timeout: limits.statement_timeout,
+        idle_timeout: None,
     })
     .await?;
     database.script(migrate::DEMO).await?;

@@ -12,6 +12,7 @@ use crate::config::{Config, Environment};
 use crate::daemon;
 use crate::db::Database;
 use crate::detect;
+use crate::telemetry::metrics::Metrics;
 use file::{Origin, Written};
 
 const OUTPUT: &str = "sweepd.toml";
@@ -80,7 +81,8 @@ async fn look(environment: &Environment, origin: &Origin) -> Result<Written, Fai
     let config = Config::from_text(Path::new("the environment"), "", environment)
         .map_err(|errors| Failure::usage(errors.to_string()))?;
     let Some(job) = config.jobs.first() else { return Err(Failure::usage("the environment leaves no job")) };
-    let database = Database::connect(&daemon::sweeper(&config, job, &Clock::system()).database).await?;
+    let database =
+        Database::connect(&daemon::sweeper(&config, job, &Clock::system(), &Metrics::default()).database).await?;
     let found = detect::stores(&database).await;
     let location = database.location().to_owned();
     let own = database.schema().to_owned();

@@ -9,10 +9,12 @@ use super::key::{KeyPath, PREFIX};
 
 /// The variable with the database's URL that applications use.
 pub(super) const DATABASE_URL: &str = "DATABASE_URL";
+/// The variable with the secret of an application's cron calls.
+pub(super) const CRON_SECRET: &str = "CRON_SECRET";
 /// The variable with the path of the configuration file.
 pub(super) const CONFIG: &str = "SWEEPD_CONFIG";
 
-/// The environment variables that sweepd reads: those that begin with `SWEEPD_`, and `DATABASE_URL`.
+/// The environment variables that sweepd reads: those that begin with `SWEEPD_`, `DATABASE_URL` and `CRON_SECRET`.
 ///
 /// It is handed in, so that a test needs no process of its own. `Debug` shows names only.
 #[derive(Clone, Default)]
@@ -50,7 +52,9 @@ impl Environment {
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
-        let ours = |(name, _): &(String, String)| name == DATABASE_URL || name.starts_with(PREFIX);
+        let ours = |(name, _): &(String, String)| {
+            [DATABASE_URL, CRON_SECRET].contains(&name.as_str()) || name.starts_with(PREFIX)
+        };
         Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).filter(ours).collect())
     }
 }

@@ -61,8 +61,10 @@ fn convert(
         DeValue::Boolean(boolean) => ValueKind::Boolean(*boolean),
         // No key takes a date, and `config` has no kind for one: its "nil", which TOML lacks, stands in.
         DeValue::Datetime(_) => ValueKind::Nil,
-        // No key takes a list either, so what is in it does not matter.
-        DeValue::Array(_) => ValueKind::Array(Vec::new()),
+        DeValue::Array(items) => {
+            let item = |item| Value::new(None, convert(text, path, item, lines));
+            ValueKind::Array(items.iter().map(item).collect())
+        }
         DeValue::Table(table) => ValueKind::Table(convert_table(text, path, table, lines)),
     }
 }

@@ -88,6 +88,11 @@ impl<'r> Section<'r> {
         self.later = keys;
     }
 
+    /// Whether any key was written here.
+    pub(super) fn has_any(&self) -> bool {
+        !self.given.is_empty()
+    }
+
     /// Whether the key was written, be its value right or wrong.
     pub(super) fn has(&self, key: &str) -> bool {
         self.given.contains(key)
@@ -133,7 +138,8 @@ impl<'r> Section<'r> {
             _ => T::from_file(&kind),
         };
         if value.is_none() {
-            let found = if self.in_environment(key) { String::new() } else { format!(", found {}", describe(&kind)) };
+            let hidden = T::HIDDEN || self.in_environment(key);
+            let found = if hidden { String::new() } else { format!(", found {}", describe(&kind)) };
             self.problem(key, format!("expected {}{found}", T::ACCEPTS));
         }
         value

@@ -10,6 +10,9 @@ pub(super) trait Setting: Sized {
     /// What is accepted, for people.
     const ACCEPTS: &'static str;
 
+    /// Whether a wrong value is not repeated in an error, because it may be secret.
+    const HIDDEN: bool = false;
+
     /// The value as a file has it; none when its type is another.
     fn from_file(kind: &ValueKind) -> Option<Self>;
 
@@ -107,6 +110,24 @@ impl Setting for f64 {
 
     fn to_toml(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Setting for Vec<String> {
+    const ACCEPTS: &'static str = r#"a list of texts such as ["USER", "ADMIN"]"#;
+
+    fn from_file(kind: &ValueKind) -> Option<Self> {
+        let ValueKind::Array(items) = kind else { return None };
+        items.iter().map(|item| String::from_file(&item.kind)).collect()
+    }
+
+    /// Parted by commas.
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.split(',').map(|item| item.trim().to_owned()).collect())
+    }
+
+    fn to_toml(&self) -> String {
+        toml::Value::from(self.clone()).to_string()
     }
 }
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tracing::{error, info};
 
-use super::sweeper;
-use crate::clock::Clock;
+use super::settings;
 use crate::config::Config;
 use crate::db::{Database, DbError, TableName, introspect};
 use crate::detect::{self, Candidate, Finding};
@@ -35,9 +34,9 @@ pub enum Undecided {
 ///
 /// # Errors
 /// Why it could not.
-pub async fn decide(config: &Config, clock: &Clock) -> Result<Layout, Undecided> {
+pub async fn decide(config: &Config) -> Result<Layout, Undecided> {
     let Some(job) = config.jobs.first() else { return Err(Undecided::Choices("there is no job".to_owned())) };
-    let database = Database::connect(&sweeper(config, job, clock).database).await?;
+    let database = Database::connect(&settings(&config.databases[&job.database], &job.spec.limits, 1)).await?;
     let decision = decide_in(&database, &job.spec.layout).await;
     database.close().await;
     decision
@@ -96,17 +95,17 @@ fn choice(candidate: &Candidate) -> String {
 }
 
 /// Goes on looking in the background, until there is a decision: the layout, or the choices.
-pub(super) fn look(config: &Config, lifecycle: &Lifecycle, clock: &Clock) -> mpsc::Receiver<Result<Layout, String>> {
+pub(super) fn look(config: &Config, lifecycle: &Lifecycle) -> mpsc::Receiver<Result<Layout, String>> {
     let (sender, decisions) = mpsc::channel(1);
     if !config.guessed {
         return decisions;
     }
-    let (config, clock, stop) = (config.clone(), clock.clone(), lifecycle.stop.clone());
+    let (config, stop) = (config.clone(), lifecycle.stop.clone());
     lifecycle.tasks.spawn(async move {
         let look = async {
             let mut pause = Duration::from_secs(1);
             loop {
-                match decide(&config, &clock).await {
+                match decide(&config).await {
                     Ok(layout) => return Ok(layout),
                     Err(Undecided::Choices(choices)) => return Err(choices),
                     Err(Undecided::Nothing(_)) => pause = (pause * 2).min(NOTHING),

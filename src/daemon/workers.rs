@@ -9,13 +9,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use super::{host, sweeper};
+use super::{host, sessions, sweeper};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::job::{Assignment, Inbox, Job, Worker};
-use crate::lifecycle::Lifecycle;
+use crate::job::{Assignment, Handle, Inbox, Job, Worker};
+use crate::lifecycle::{Background, Lifecycle};
 use crate::report::rfc3339;
 use crate::schedule::timer::{Ticket, Timer, TimerError};
+use crate::status::{Books, Desk, Roster};
+use crate::telemetry::metrics::Metrics;
 
 /// The workers, one for each enabled job.
 pub(super) struct Workers {
@@ -23,27 +25,39 @@ pub(super) struct Workers {
     employed: BTreeMap<String, Employed>,
     /// One job at a time sweeps a database.
     turns: HashMap<String, Arc<Semaphore>>,
+    /// One table at a time is counted in a database.
+    counts: HashMap<String, Arc<Semaphore>>,
+    books: HashMap<String, Arc<Books>>,
+    roster: watch::Sender<Roster>,
+    background: Background,
     stop: CancellationToken,
     tasks: TaskTracker,
     clock: Clock,
+    metrics: Metrics,
     host: String,
 }
 
 struct Employed {
     assignment: watch::Sender<Assignment>,
+    handle: Handle,
     stop: CancellationToken,
     ticket: Ticket,
 }
 
 impl Workers {
-    pub(super) async fn new(lifecycle: &Lifecycle, clock: &Clock) -> Result<Self, TimerError> {
+    pub(super) async fn new(lifecycle: &Lifecycle, clock: &Clock, metrics: &Metrics) -> Result<Self, TimerError> {
         Ok(Self {
             timer: Timer::new(clock.clone()).await?,
             employed: BTreeMap::new(),
             turns: HashMap::new(),
+            counts: HashMap::new(),
+            books: HashMap::new(),
+            roster: watch::Sender::default(),
+            background: lifecycle.background(),
             stop: lifecycle.stop.clone(),
             tasks: lifecycle.tasks.clone(),
             clock: clock.clone(),
+            metrics: metrics.clone(),
             host: host(),
         })
     }
@@ -66,27 +80,56 @@ impl Workers {
         for (name, job) in jobs {
             let assignment = self.assignment(config, job);
             match self.employed.get(&name).map(|worker| worker.assignment.send_replace(assignment.clone())) {
-                None => self.employ(name, assignment).await?,
+                None => self.employ(&name, assignment).await?,
+                Some(before) if is_same(&before, &assignment) => continue,
                 Some(before) if fires_alike(&before.job, job) => {}
                 Some(_) => self.fire_anew(&name, job),
             }
+            self.open_desk(name, &job.database);
         }
+        self.keep_sessions(config);
         Ok(())
+    }
+
+    /// The jobs as they are seen from outside, which change with the configuration.
+    pub(super) fn roster(&self) -> watch::Receiver<Roster> {
+        self.roster.subscribe()
+    }
+
+    fn keep_sessions(&self, config: &Config) {
+        let jobs = enabled(config).filter(|job| job.spec.layout.token.is_some());
+        let kept = jobs.map(|job| (job.spec.job.clone(), sessions(config, job, &self.clock, "api"))).collect();
+        let default = config.sessions_job(None).map(|job| job.spec.job.clone());
+        self.roster.send_modify(|roster| (roster.sessions, roster.sessions_job) = (kept, default));
+    }
+
+    /// A new desk knows nothing yet of what was counted for the job as it was before.
+    fn open_desk(&mut self, name: String, database: &str) {
+        let Some(worker) = self.employed.get(&name) else { return };
+        let counting = self.counts.entry(database.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(1)));
+        let (assigned, handle) = (worker.assignment.subscribe(), worker.handle.clone());
+        self.books.values().for_each(|books| books.close(&name));
+        let books = self.books.entry(database.to_owned());
+        let books = books.or_insert_with(|| Arc::new(Books::new(self.background.clone())));
+        books.open(&name, assigned.clone());
+        let desk = Desk::new(assigned, handle, Arc::clone(books), Arc::clone(counting), self.background.clone());
+        self.roster.send_modify(|roster| drop(roster.desks.insert(name, Arc::new(desk))));
     }
 
     fn assignment(&mut self, config: &Config, job: &Job) -> Assignment {
         let turn = self.turns.entry(job.database.clone()).or_insert_with(|| Arc::new(Semaphore::new(1)));
-        let sweeper = sweeper(config, job, &self.clock);
+        let sweeper = sweeper(config, job, &self.clock, &self.metrics);
         Assignment { job: Arc::new(job.clone()), sweeper, turn: Arc::clone(turn) }
     }
 
-    async fn employ(&mut self, name: String, assignment: Assignment) -> Result<(), TimerError> {
+    async fn employ(&mut self, name: &str, assignment: Assignment) -> Result<(), TimerError> {
+        self.metrics.announce(name);
         let (assignment, assigned) = watch::channel(assignment);
         let stop = self.stop.child_token();
-        let (worker, inbox) = Worker::new(assigned.clone(), stop.clone(), self.tasks.clone());
+        let (worker, handle) = Worker::new(assigned.clone(), stop.clone(), self.tasks.clone());
         self.tasks.spawn(worker.serve());
-        let ticket = self.fire(assigned, inbox).await?;
-        self.employed.insert(name, Employed { assignment, stop, ticket });
+        let ticket = self.fire(assigned, handle.inbox.clone()).await?;
+        self.employed.insert(name.to_owned(), Employed { assignment, handle, stop, ticket });
         Ok(())
     }
 
@@ -94,6 +137,9 @@ impl Workers {
         let Some(worker) = self.employed.remove(name) else { return Ok(()) };
         info!(job = name, "the job is gone from the configuration; a batch that is under way is finished");
         worker.stop.cancel();
+        self.roster.send_modify(|roster| drop(roster.desks.remove(name)));
+        self.books.values().for_each(|books| books.close(name));
+        self.metrics.forget(name);
         self.timer.remove(worker.ticket).await
     }
 
@@ -131,6 +177,12 @@ impl Workers {
 
 fn enabled(config: &Config) -> impl Iterator<Item = &Job> {
     config.jobs.iter().filter(|job| job.enabled)
+}
+
+/// Whether what was counted of a job still holds.
+fn is_same(one: &Assignment, other: &Assignment) -> bool {
+    let database = |assignment: &Assignment| assignment.sweeper.database.url.location();
+    one.job == other.job && database(one) == database(other)
 }
 
 fn fires_alike(one: &Job, other: &Job) -> bool {

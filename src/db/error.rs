@@ -31,6 +31,10 @@ pub enum Trouble {
     Busy,
     /// A statement took longer than it may.
     Timeout,
+    /// A unique value that another row has.
+    Taken,
+    /// A value that the column does not take: of another form, too long, refused by a constraint.
+    Value,
     /// Anything else.
     Other,
 }
@@ -68,7 +72,7 @@ impl Trouble {
             Self::DiskFull => "free some space on the database server's disk",
             Self::Busy => "another transaction holds the lock; the next run goes on",
             Self::Timeout => "raise `limits.statement_timeout`, or let `sweepd check` look for a missing index",
-            Self::Other => "",
+            Self::Taken | Self::Value | Self::Other => "",
         }
     }
 }
@@ -88,6 +92,15 @@ impl DbError {
     pub fn new(location: &str, error: &sqlx::Error) -> Self {
         let trouble = classify(error);
         Self { trouble, location: location.to_owned(), detail: detail(error) }
+    }
+
+    /// The same without what somebody gave in confidence: some servers repeat the values that they refuse.
+    #[must_use]
+    pub fn hiding<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
+            self.detail = self.detail.replace(secret, "***");
+        }
+        self
     }
 
     /// An error of our own making about the database at `location`.
@@ -159,6 +172,11 @@ fn postgres(code: &str, message: &str) -> Trouble {
         "53100" => Trouble::DiskFull,
         "40001" | "40P01" | "55P03" => Trouble::Busy,
         "57014" => Trouble::Timeout,
+        "23505" => Trouble::Taken,
+        // Integrity constraints, data exceptions.
+        "23502" | "23503" | "23514" | "22001" | "22003" | "22007" | "22008" | "22021" | "22P02" | "22P05" => {
+            Trouble::Value
+        }
         "53300" => Trouble::Crowded,
         "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => Trouble::Connection,
         _ if code.starts_with("08") => Trouble::Connection,
@@ -177,6 +195,8 @@ fn mysql(number: u16) -> Trouble {
         1021 | 1114 => Trouble::DiskFull,
         1205 | 1213 | 1412 | 1637 => Trouble::Busy,
         1969 | 3024 => Trouble::Timeout,
+        1062 | 1169 | 1586 => Trouble::Taken,
+        1048 | 1264 | 1265 | 1267 | 1292 | 1366 | 1406 | 1452 | 3819 | 3988 | 4025 => Trouble::Value,
         1040 | 1203 => Trouble::Crowded,
         1053 | 1077 | 1078 | 1079 | 1080 | 1152 | 1158..=1161 | 1927 | 3169 | 4031 => Trouble::Connection,
         _ => Trouble::Other,
@@ -189,6 +209,9 @@ fn sqlite(code: u32, message: &str) -> Trouble {
         5 | 6 => Trouble::Busy,
         8 => Trouble::ReadOnlyFile,
         13 => Trouble::DiskFull,
+        // Of the constraints, UNIQUE and PRIMARY KEY.
+        19 if matches!(code, 2067 | 1555) => Trouble::Taken,
+        18..=20 => Trouble::Value,
         14 => Trouble::NoFile,
         1 if message.starts_with("no such table") => Trouble::NoTable,
         _ => Trouble::Other,
@@ -208,6 +231,7 @@ mod tests {
         assert_eq!(postgres("22023", ""), Trouble::Other);
         assert_eq!(mysql(1213), Trouble::Busy);
         assert_eq!(sqlite(517, ""), Trouble::Busy);
+        assert_eq!((sqlite(2067, ""), sqlite(1299, "")), (Trouble::Taken, Trouble::Value));
         assert!(Trouble::Busy.is_transient() && !Trouble::Privilege.is_transient());
     }
 }

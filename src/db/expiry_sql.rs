@@ -4,15 +4,24 @@
 //! and never matches. Everything after that and up to the cutoff has expired. The whole year, because seconds that are
 //! read as milliseconds fall into its first weeks: rows that somebody wrote in the wrong unit are never taken for old.
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+mod iso_text;
+
+use chrono::{DateTime, NaiveDateTime, SubsecRound as _, Utc};
 
 use super::{Encoding, Engine, Mode, Param, Statement, quote};
+use crate::zone::Zone;
 
 /// Days from 1970-01-01 to 1971-01-01: nothing up to there is an expiry.
 const FIRST_YEAR: chrono::TimeDelta = chrono::TimeDelta::days(365);
 
 /// More than the date in a text with an offset can be away from that of its instant.
 const OFFSETS: chrono::TimeDelta = chrono::TimeDelta::days(2);
+
+/// Whether what [`Expiry::sample`] gave as milliseconds is no expiry.
+#[must_use]
+pub fn is_never(millis: i64) -> bool {
+    millis <= FIRST_YEAR.num_milliseconds()
+}
 
 /// An expiry column, ready to be written into statements.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +34,15 @@ pub struct Expiry {
     pub encoding: Encoding,
     /// What the instant means.
     pub mode: Mode,
+}
+
+/// An expiry that is to be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moving {
+    /// Only where the column's instant lies before this one.
+    pub due: DateTime<Utc>,
+    /// What the column is to hold then; no earlier than `due`.
+    pub to: DateTime<Utc>,
 }
 
 impl Expiry {
@@ -40,6 +58,56 @@ impl Expiry {
     pub fn expired_beside_key(&self, statement: Statement, cutoff: DateTime<Utc>) -> Statement {
         let sign = if self.engine == Engine::Sqlite { "+" } else { "" };
         self.compare(statement, &format!("{sign}{}", self.quoted()), cutoff)
+    }
+
+    /// The condition "this row has not expired at `now`", in parentheses: exactly what [`Expiry::expired`] leaves.
+    #[must_use]
+    pub fn live(&self, statement: Statement, now: DateTime<Utc>) -> Statement {
+        statement.push("(").with(|statement| self.expired(statement, now)).push(" IS NOT TRUE)")
+    }
+
+    /// The condition "the column holds an instant before that of `moving`", in parentheses; never true of what is no expiry.
+    #[must_use]
+    pub fn due(&self, statement: Statement, moving: &Moving) -> Statement {
+        let value = self.value(&self.quoted());
+        // Where the clocks are set back in between, the later instant has the earlier reading.
+        let reading = |zone: &Zone| local(zone, moving.due).min(local(zone, moving.to));
+        let before = self.param(moving.due, reading);
+        statement
+            .push("(")
+            .with(|statement| self.type_check(statement))
+            .push(&format!("{value} < "))
+            .with(|statement| self.cast(statement, before))
+            .push(&format!(" AND {value} > "))
+            .with(|statement| self.instant(statement, DateTime::UNIX_EPOCH + FIRST_YEAR))
+            .push(")")
+    }
+
+    /// `at` as the store itself would write it. Text keeps the form of `like`, the text that it takes the place of.
+    #[must_use]
+    pub fn store(&self, statement: Statement, at: DateTime<Utc>, like: &str) -> Statement {
+        let at = at.trunc_subsecs(3);
+        match &self.encoding {
+            Encoding::EpochMillisText => statement.bind(at.timestamp_millis().to_string()),
+            Encoding::IsoText(zone) => statement.bind(iso_text::like(like, at, zone)),
+            _ => self.cast(statement, self.param(at, |zone| local(zone, at))),
+        }
+    }
+
+    /// Selects the text of a row, for [`Expiry::store`] to follow; NULL where it holds no text.
+    #[must_use]
+    pub fn form(&self, statement: Statement) -> Statement {
+        let column = self.quoted();
+        match self.encoding {
+            Encoding::IsoText(_) => statement.push(&format!("CASE typeof({column}) WHEN 'text' THEN {column} END")),
+            _ => statement.push("NULL"),
+        }
+    }
+
+    /// Selects the expiry as [`Expiry::sample`] does.
+    #[must_use]
+    pub fn shown(&self, statement: Statement) -> Statement {
+        statement.push(&self.millis(&self.finite()))
     }
 
     fn compare(&self, statement: Statement, column: &str, cutoff: DateTime<Utc>) -> Statement {
@@ -213,17 +281,21 @@ impl Expiry {
 
     /// `at` as the column would store it; rounded so that nothing later than `at` ever compares as at or before it.
     fn instant(&self, statement: Statement, at: DateTime<Utc>) -> Statement {
-        let value = match &self.encoding {
+        self.cast(statement, self.param(at, |zone| zone.naive_cutoff(at)))
+    }
+
+    /// `at` as a parameter for [`Expiry::cast`]; `reading` is what a wall clock without a zone says.
+    fn param(&self, at: DateTime<Utc>, reading: impl Fn(&Zone) -> NaiveDateTime) -> Param {
+        match &self.encoding {
             Encoding::EpochSeconds => Param::Int(at.timestamp()),
             Encoding::EpochMillis | Encoding::EpochMillisText => Param::Int(at.timestamp_millis()),
             Encoding::Timestamptz if self.engine == Engine::Postgres => Param::Instant(at),
-            Encoding::Timestamp(zone) if self.engine == Engine::Postgres => Param::Naive(zone.naive_cutoff(at)),
+            Encoding::Timestamp(zone) if self.engine == Engine::Postgres => Param::Naive(reading(zone)),
             Encoding::Timestamptz => naive_text(at.naive_utc(), "%.6f").into(),
-            Encoding::Timestamp(zone) => naive_text(zone.naive_cutoff(at), "%.6f").into(),
-            Encoding::IsoText(zone) => naive_text(zone.naive_cutoff(at), "%.3f").into(),
+            Encoding::Timestamp(zone) => naive_text(reading(zone), "%.6f").into(),
+            Encoding::IsoText(zone) => naive_text(reading(zone), "%.3f").into(),
             Encoding::JulianDay => naive_text(at.naive_utc(), "%.3f").into(),
-        };
-        self.cast(statement, value)
+        }
     }
 
     fn cast(&self, statement: Statement, value: Param) -> Statement {
@@ -285,6 +357,11 @@ impl Expiry {
 
 fn day(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d").to_string()
+}
+
+/// What the wall clock of a zone says.
+fn local(zone: &Zone, at: DateTime<Utc>) -> NaiveDateTime {
+    zone.local(at).naive_local()
 }
 
 fn naive_text(at: NaiveDateTime, fraction: &str) -> String {

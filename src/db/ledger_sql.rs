@@ -48,14 +48,16 @@ pub fn own_table(engine: Engine, name: &str) -> String {
 
 /// Statements that change nothing, but only for who may keep the ledger.
 #[must_use]
-pub fn touch_nothing(engine: Engine) -> [Statement; 4] {
-    let (run, armed) = (own_table(engine, "run"), own_table(engine, "armed"));
+pub fn touch_nothing(engine: Engine) -> [Statement; 6] {
+    let (run, armed, paused) = (own_table(engine, "run"), own_table(engine, "armed"), own_table(engine, "paused"));
     let columns = "id, target, job, triggered_by, state, host, started_at, heartbeat_at";
     let insert = format!("INSERT INTO {run} ({columns}) SELECT {columns} FROM {run} WHERE 1 = 0");
     let update = format!("UPDATE {run} SET batches = batches WHERE 1 = 0");
     let arm = format!("INSERT INTO {armed} SELECT * FROM {armed} WHERE 1 = 0");
     let rearm = format!("UPDATE {armed} SET since = since WHERE 1 = 0");
-    [insert, update, arm, rearm].map(|sql| Statement::text(engine, &sql))
+    let pause = format!("INSERT INTO {paused} SELECT * FROM {paused} WHERE 1 = 0");
+    let resume = format!("DELETE FROM {paused} WHERE 1 = 0");
+    [insert, update, arm, rearm, pause, resume].map(|sql| Statement::text(engine, &sql))
 }
 
 /// Deletes nothing, but only for who may forget old runs.
@@ -74,36 +76,33 @@ pub fn grants(engine: Engine, schema: &str, user: &str) -> String {
     };
     format!(
         "{before}GRANT SELECT ON {schema}{} TO {user};\nGRANT SELECT, INSERT, UPDATE, DELETE ON {schema}{} TO {user};\n\
-         GRANT SELECT, INSERT, UPDATE ON {schema}{} TO {user};",
+         GRANT SELECT, INSERT, UPDATE ON {schema}{} TO {user};\nGRANT SELECT, INSERT, DELETE ON {schema}{} TO {user};",
         own("migration"),
         own("run"),
-        own("armed")
+        own("armed"),
+        own("paused")
     )
 }
 
 /// Inserts a running run; changes no row when its instant is taken or another run of the job is active.
 #[must_use]
 pub fn claim(engine: Engine, run: &NewRun) -> Statement {
-    insert(engine, run, "running")
+    insert(engine, run, "running", None)
 }
 
-/// Inserts a skipped run; changes no row when its instant is taken.
+/// Inserts a skipped run, and why; changes no row when its instant is taken.
 #[must_use]
-pub fn skip(engine: Engine, run: &NewRun) -> Statement {
-    insert(engine, run, Outcome::Skipped.as_str())
+pub fn skip(engine: Engine, run: &NewRun, why: Option<&str>) -> Statement {
+    insert(engine, run, Outcome::Skipped.as_str(), why)
 }
 
-fn insert(engine: Engine, run: &NewRun, state: &str) -> Statement {
-    let (verb, on_conflict) = match engine {
-        Engine::Postgres => ("INSERT INTO ", " ON CONFLICT DO NOTHING"),
-        Engine::MySql => ("INSERT IGNORE INTO ", ""),
-        Engine::Sqlite => ("INSERT OR IGNORE INTO ", ""),
-    };
+fn insert(engine: Engine, run: &NewRun, state: &str, error: Option<&str>) -> Statement {
+    let (verb, on_conflict) = insert_new(engine);
     let now = now(engine);
     let finished = if state == "running" { "NULL" } else { now };
     Statement::text(engine, verb)
         .push(&own_table(engine, "run"))
-        .push(" (id, target, job, triggered_by, scheduled_for, state, host, started_at, heartbeat_at, finished_at) VALUES (")
+        .push(" (id, target, job, triggered_by, scheduled_for, state, host, error, started_at, heartbeat_at, finished_at) VALUES (")
         .with(|statement| id(statement, run.id))
         .push(", ")
         .bind(run.target.as_str())
@@ -117,7 +116,18 @@ fn insert(engine: Engine, run: &NewRun, state: &str) -> Statement {
         .bind(state)
         .push(", ")
         .bind(run.host.as_str())
+        .push(", ")
+        .bind(error)
         .push(&format!(", {now}, {now}, {finished}){on_conflict}"))
+}
+
+/// How an INSERT begins and ends that changes nothing where the row is there.
+fn insert_new(engine: Engine) -> (&'static str, &'static str) {
+    match engine {
+        Engine::Postgres => ("INSERT INTO ", " ON CONFLICT DO NOTHING"),
+        Engine::MySql => ("INSERT IGNORE INTO ", ""),
+        Engine::Sqlite => ("INSERT OR IGNORE INTO ", ""),
+    }
 }
 
 /// Selects the runs of a job that are running: id, and `stale` when its heartbeat is further than `stale_after` from now,
@@ -285,6 +295,41 @@ pub fn armed(engine: Engine, target: &str, job: &str, now: DateTime<Utc>) -> Sta
         .bind(job)
 }
 
+/// Pauses a job; changes no row when it is paused.
+#[must_use]
+pub fn pause(engine: Engine, target: &str, job: &str, host: &str) -> Statement {
+    let (verb, on_conflict) = insert_new(engine);
+    Statement::text(engine, verb)
+        .push(&own_table(engine, "paused"))
+        .push(" (target, job, host, since) VALUES (")
+        .bind(target)
+        .push(", ")
+        .bind(job)
+        .push(", ")
+        .bind(host)
+        .push(&format!(", {}){on_conflict}", now(engine)))
+}
+
+/// Ends the pause of a job.
+#[must_use]
+pub fn resume(engine: Engine, target: &str, job: &str) -> Statement {
+    Statement::text(engine, "DELETE FROM ")
+        .push(&own_table(engine, "paused"))
+        .with(|statement| of(statement, target, job))
+}
+
+/// Selects since when a job is paused, and on which host it was.
+#[must_use]
+pub fn paused(engine: Engine, target: &str, job: &str) -> Statement {
+    Statement::text(engine, &format!("SELECT {}, host FROM ", instant_text(engine, "since")))
+        .push(&own_table(engine, "paused"))
+        .with(|statement| of(statement, target, job))
+}
+
+fn of(statement: Statement, target: &str, job: &str) -> Statement {
+    statement.push(" WHERE target = ").bind(target).push(" AND job = ").bind(job)
+}
+
 /// Selects one run, with the columns of a report.
 #[must_use]
 pub fn by_id(engine: Engine, run: RunId) -> Statement {
@@ -321,7 +366,29 @@ pub fn left(engine: Engine, target: &str, job: &str, within: Duration) -> Statem
 /// Selects the newest runs, newest first.
 #[must_use]
 pub fn history(engine: Engine, limit: u32) -> Statement {
-    select(engine).push(&format!(" ORDER BY started_at DESC, id DESC LIMIT {limit}"))
+    select(engine).with(|statement| newest_first(statement, limit))
+}
+
+/// Selects the newest runs of a job, newest first; skipped instants are none.
+#[must_use]
+pub fn runs_of(engine: Engine, target: &str, job: &str, limit: u32) -> Statement {
+    select(engine)
+        .with(|statement| of(statement, target, job))
+        .push(" AND state <> 'skipped'")
+        .with(|statement| newest_first(statement, limit))
+}
+
+/// Selects the newest run of a job that did its work.
+#[must_use]
+pub fn last_success(engine: Engine, target: &str, job: &str) -> Statement {
+    select(engine)
+        .with(|statement| of(statement, target, job))
+        .push(" AND state IN ('completed', 'partial')")
+        .with(|statement| newest_first(statement, 1))
+}
+
+fn newest_first(statement: Statement, limit: u32) -> Statement {
+    statement.push(&format!(" ORDER BY started_at DESC, id DESC LIMIT {limit}"))
 }
 
 fn select(engine: Engine) -> Statement {

@@ -12,9 +12,10 @@ macro_rules! scripts {
     ($($path:literal),+) => { &[$(include_str!(concat!("../../migrations/", $path, ".sql"))),+] };
 }
 
-const POSTGRES: &[&str] = scripts!["postgres/0001_ledger", "postgres/0002_plan", "postgres/0003_armed"];
-const MYSQL: &[&str] = scripts!["mysql/0001_ledger", "mysql/0002_plan", "mysql/0003_armed"];
-const SQLITE: &[&str] = scripts!["sqlite/0001_ledger", "sqlite/0002_plan", "sqlite/0003_armed"];
+const POSTGRES: &[&str] =
+    scripts!["postgres/0001_ledger", "postgres/0002_plan", "postgres/0003_armed", "postgres/0004_paused"];
+const MYSQL: &[&str] = scripts!["mysql/0001_ledger", "mysql/0002_plan", "mysql/0003_armed", "mysql/0004_paused"];
+const SQLITE: &[&str] = scripts!["sqlite/0001_ledger", "sqlite/0002_plan", "sqlite/0003_armed", "sqlite/0004_paused"];
 
 /// The demo's tables.
 pub const DEMO: &str = include_str!("../../migrations/sqlite/demo.sql");

@@ -35,6 +35,10 @@ impl Connections {
         self.settings.url.engine()
     }
 
+    pub(super) fn are(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.pool, &other.pool)
+    }
+
     /// The pool of the moment.
     pub(super) fn pool(&self) -> Pool {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -120,14 +124,14 @@ impl Pool {
         with_driver!(Pool, self, pool => pool.is_closed())
     }
 
-    /// Opens no connection yet, and starts no task: without life times there is nothing to watch over.
+    /// Opens no connection yet. Without an idle timeout there is nothing to watch over, and no task is started.
     fn new(settings: &Settings) -> Self {
         macro_rules! options {
             ($options:ty) => {
                 <$options>::new()
                     .max_connections(settings.max_connections)
                     .acquire_timeout(settings.connect_timeout)
-                    .idle_timeout(None)
+                    .idle_timeout(settings.idle_timeout)
                     .max_lifetime(None)
                     .test_before_acquire(false)
             };

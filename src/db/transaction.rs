@@ -16,7 +16,8 @@ pub enum Purpose {
     Count,
     /// To write, durably.
     Write,
-    /// To delete one batch: its commit need not wait for the disk, because a lost batch loses its count with it.
+    /// To delete one batch: its commit need not wait for the disk, because a lost batch loses its count with it. Or to
+    /// move the expiry of one session: a lost move is made again.
     Batch,
 }
 

@@ -10,29 +10,14 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use super::Job;
+use super::inbox::{Active, Activity, Handle, Order};
 use crate::clock::Stopwatch;
 use crate::ledger::Found;
-use crate::report::{Outcome, Trigger, rfc3339};
+use crate::report::{Outcome, RunId, Trigger, rfc3339};
 use crate::sweep::{Answer, Error, Progress, Request, Spec, Sweeper};
 
 /// An instant that passed this short a time ago may be about to be answered by somebody else.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// How many requests may wait. A job that is busy for longer than this many of its instants skips the rest unrecorded.
-const INBOX: usize = 64;
-
-/// Sends requests to a job.
-#[derive(Debug, Clone)]
-pub struct Inbox(mpsc::Sender<Request>);
-
-impl Inbox {
-    /// Asks for a run. Returns at once.
-    pub fn request(&self, request: Request) {
-        if self.0.try_send(request).is_err() {
-            warn!("a job that is stopping or overwhelmed took no request for {:?}", request.scheduled_for);
-        }
-    }
-}
 
 /// What a worker works with. A reload puts another in its place, and each run keeps the one that it began with.
 #[derive(Debug, Clone)]
@@ -56,7 +41,8 @@ impl Assignment {
 /// A job at work.
 pub struct Worker {
     assignment: watch::Receiver<Assignment>,
-    requests: mpsc::Receiver<Request>,
+    orders: mpsc::Receiver<Order>,
+    activity: watch::Sender<Activity>,
     /// Skipped instants are recorded one by one: many may come while the database is away.
     skips: Arc<Semaphore>,
     stop: CancellationToken,
@@ -67,7 +53,7 @@ pub struct Worker {
 
 /// What ends a wait.
 enum Event {
-    Request(Request),
+    Order(Order),
     /// There is another assignment.
     Reassigned,
     Stop,
@@ -80,15 +66,19 @@ enum Next {
     Wait,
     /// Watches over the run of another process.
     WatchOver,
+    /// Tells the ledger its schedule again, which says what is still to be answered.
+    ArmAgain,
 }
 
 impl Worker {
     /// A worker and the way to reach it.
     #[must_use]
-    pub fn new(assignment: watch::Receiver<Assignment>, stop: CancellationToken, tasks: TaskTracker) -> (Self, Inbox) {
-        let (sender, requests) = mpsc::channel(INBOX);
+    pub fn new(assignment: watch::Receiver<Assignment>, stop: CancellationToken, tasks: TaskTracker) -> (Self, Handle) {
+        let (inbox, orders) = super::inbox::new();
+        let activity = watch::Sender::default();
+        let handle = Handle { inbox, activity: activity.subscribe() };
         let skips = Arc::new(Semaphore::new(1));
-        (Self { assignment, requests, skips, stop, tasks, armed: None }, Inbox(sender))
+        (Self { assignment, orders, activity, skips, stop, tasks, armed: None }, handle)
     }
 
     /// Serves requests until it has to stop.
@@ -97,6 +87,10 @@ impl Worker {
         loop {
             let event = match next {
                 Next::WatchOver => self.watch_over().await,
+                Next::ArmAgain => {
+                    self.armed = None;
+                    None
+                }
                 Next::Wait => None,
             };
             let event = match event {
@@ -111,7 +105,7 @@ impl Worker {
                 Some(event) => event,
             };
             match event {
-                Event::Request(request) => next = self.answer(request).await,
+                Event::Order(order) => next = self.answer(order).await,
                 // Another table may have a run that was left.
                 Event::Reassigned if self.armed != Some(self.assigned().place()) => next = Next::WatchOver,
                 Event::Reassigned => {}
@@ -128,7 +122,7 @@ impl Worker {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Event::Stop,
-            request = self.requests.recv() => request.map_or(Event::Stop, Event::Request),
+            order = self.orders.recv() => order.map_or(Event::Stop, Event::Order),
             changed = self.assignment.changed() => changed.map_or(Event::Stop, |()| Event::Reassigned),
         }
     }
@@ -146,13 +140,10 @@ impl Worker {
             match found {
                 Ok(Found::Nobody) => return None,
                 Ok(Found::Alive) => pause = sweeper.stale_after / 2,
-                Ok(Found::Dead(report)) => {
-                    crate::sweep::log(&report);
-                    return Some(Event::Request(Request { trigger: Trigger::Takeover, scheduled_for: None }));
-                }
+                Ok(Found::Dead(_)) => return Some(takeover(&sweeper)),
                 Ok(Found::Left(run)) => {
                     info!(job = %job.spec.job, runId = %run, "nobody has gone on with a run that was found dead");
-                    return Some(Event::Request(Request { trigger: Trigger::Takeover, scheduled_for: None }));
+                    return Some(takeover(&sweeper));
                 }
                 Err(error) => pause = later(&job.spec, &error, pause)?,
             }
@@ -184,8 +175,8 @@ impl Worker {
                 Ok(Some(at)) if (now - at).to_std().is_ok_and(|passed| passed >= grace) => {
                     self.armed = Some(assignment.place());
                     info!(job = %job.spec.job, "nobody was there at {}: catching up", rfc3339(at));
-                    let request = Request { trigger: Trigger::CatchUp, scheduled_for: Some(at) };
-                    return Some(Event::Request(request));
+                    let request = Request::scheduled(Trigger::CatchUp, at, now);
+                    return Some(Event::Order(Order { request, reply: None }));
                 }
                 Ok(Some(at)) => grace.saturating_sub((now - at).to_std().unwrap_or_default()),
                 Ok(None) => {
@@ -208,24 +199,50 @@ impl Worker {
     }
 
     /// Runs, and meanwhile records the instants that come as skipped.
-    async fn answer(&mut self, request: Request) -> Next {
+    async fn answer(&mut self, Order { request, reply }: Order) -> Next {
         let assignment = self.assigned();
-        let run = run(&assignment, request, &self.stop);
+        let progress = watch::Sender::default();
+        let active = Active { request, progress: progress.subscribe() };
+        self.activity.send_modify(|activity| activity.active = Some(active));
+        let stop = self.stop.clone();
+        let run = run(&assignment, request, &stop, &progress);
         tokio::pin!(run);
         let answer = loop {
             tokio::select! {
                 answer = &mut run => break answer,
-                Some(other) = self.requests.recv() => {
-                    self.tasks.spawn(self.skip(&assignment, other));
-                }
+                Some(other) = self.orders.recv() => self.put_off(&assignment, other, request.id),
             }
         };
+        self.activity.send_modify(|activity| {
+            activity.active = None;
+            activity.last = answer.as_ref().and_then(Answer::report).cloned().or(activity.last.take());
+        });
+        if let (Some(reply), Some(answer)) = (reply, &answer) {
+            // Who asked may have gone.
+            let _ = reply.send(answer.clone());
+        }
+        self.after(&assignment, request, answer)
+    }
+
+    /// A request that comes while a run is active: who waits for it is told so, an instant is recorded as skipped.
+    fn put_off(&self, assignment: &Assignment, order: Order, active: RunId) {
+        match order.reply {
+            Some(reply) => drop(reply.send(Answer::Active(active))),
+            None => drop(self.tasks.spawn(self.skip(assignment, order.request))),
+        }
+    }
+
+    fn after(&self, assignment: &Assignment, request: Request, answer: Option<Answer>) -> Next {
         let job = &assignment.job.spec.job;
         match answer {
             Some(Answer::Active(run)) => {
                 info!(%job, runId = %run, "another process is running this job");
-                self.tasks.spawn(self.skip(&assignment, request));
+                self.tasks.spawn(self.skip(assignment, request));
                 Next::WatchOver
+            }
+            Some(Answer::Paused(pause)) => {
+                info!(%job, trigger = %request.trigger, "not run: the job is {pause}");
+                Next::Wait
             }
             Some(Answer::Answered(run)) => {
                 info!(%job, runId = %run, "another process answered this instant");
@@ -235,10 +252,7 @@ impl Worker {
             // It was declared dead, and who goes on in its place may die as well.
             Some(Answer::Ran(report)) if report.outcome == Some(Outcome::Interrupted) => Next::WatchOver,
             // Its instant is still to be answered, when the database is back.
-            Some(Answer::Unclaimed(_)) => {
-                self.armed = None;
-                Next::Wait
-            }
+            Some(Answer::Unclaimed(_)) => Next::ArmAgain,
             Some(Answer::Ran(_)) | None => Next::Wait,
         }
     }
@@ -269,16 +283,24 @@ fn later(spec: &Spec, error: &Error, pause: Duration) -> Option<Duration> {
     Some((pause * 2).min(LONGEST_PAUSE))
 }
 
+fn takeover(sweeper: &Sweeper) -> Event {
+    Event::Order(Order { request: Request::new(Trigger::Takeover, sweeper.clock.now()), reply: None })
+}
+
 /// One run, when it is the job's turn; none when the worker had to stop before.
-async fn run(assignment: &Assignment, request: Request, stop: &CancellationToken) -> Option<Answer> {
+async fn run(
+    assignment: &Assignment,
+    request: Request,
+    stop: &CancellationToken,
+    progress: &watch::Sender<Progress>,
+) -> Option<Answer> {
     let Assignment { job, sweeper, turn } = assignment;
     let _turn = tokio::select! {
         biased;
         () = stop.cancelled() => return None,
         turn = turn.acquire() => turn.ok()?,
     };
-    let progress = watch::Sender::new(Progress::default());
-    Some(sweeper.run(&job.spec, request, stop, &progress).await)
+    Some(sweeper.run(&job.spec, request, stop, progress).await)
 }
 
 /// Records a skipped instant, and is as patient with the database as a run is: each instant shall have its row.
@@ -287,7 +309,7 @@ async fn skip(spec: &Spec, sweeper: &Sweeper, request: Request) {
     let watch = Stopwatch::start();
     let mut pause = FIRST_PAUSE;
     loop {
-        match sweeper.skip(spec, at).await {
+        match sweeper.skip(spec, request).await {
             Ok(true) => return log_skip(spec, at),
             Ok(false) => return,
             Err(error) if error.is_transient() && watch.elapsed() + pause < spec.limits.max_duration => {

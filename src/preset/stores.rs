@@ -32,7 +32,7 @@ const NO_USER: &str = "this store has no user column, so sessions cannot be list
 
 /// The tables of `Auth.js` under both of Prisma's names.
 const AUTHJS: Store = Store::new("Session", "expires").token("sessionToken").user("userId", "User");
-const AUTHJS_TOKENS: Store = Store::new("VerificationToken", "expires").token("token").with(&["identifier"]);
+const AUTHJS_TOKENS: Store = Store::new("VerificationToken", "expires").with(&["identifier", "token"]);
 const BETTER_AUTH: Store =
     Store::new("session", "expiresAt").token("token").user("userId", "user").with(&["id", "ipAddress", "userAgent"]);
 const BETTER_AUTH_TOKENS: Store = Store::new("verification", "expiresAt").with(&["id", "identifier", "value"]);

@@ -293,6 +293,10 @@ impl<'a> Worker<'a> {
             progress.batches += u64::from(deleted > 0);
             progress.walked += step.units;
         });
+        if deleted > 0 {
+            let progress = *self.run.progress.borrow();
+            self.run.metrics.batch(progress.deleted, progress.batches, took);
+        }
         let took_ms = took.as_secs_f64() * 1000.0;
         debug!(job = %self.run.spec.job, runId = %self.run.id, deleted, tookMs = took_ms, size, "batch");
         self.due = self.pace.after(step.units, took, work, deleted);

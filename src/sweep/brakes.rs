@@ -57,8 +57,10 @@ impl Run<'_> {
             () = tokio::time::sleep(time) => {}
             () = self.stop.cancelled() => {}
         }
+        let time = watch.elapsed();
         let mut throttled = self.throttled.lock().unwrap_or_else(PoisonError::into_inner);
-        *throttled.entry(pause.reason).or_default() += watch.elapsed();
+        *throttled.entry(pause.reason).or_default() += time;
+        self.metrics.throttled(pause.reason, time);
     }
 
     /// Milliseconds paused, by reason.
@@ -71,7 +73,7 @@ impl Run<'_> {
 
     /// Waits while a probe says that the database has enough to do.
     pub(super) async fn wait_for_probes(&self) -> Result<(), Error> {
-        if !self.probes.are_due(PROBE_EVERY) {
+        if !self.probes.are_due(self.request.heeds_pause(), PROBE_EVERY) {
             return Ok(());
         }
         let mut waiting: Option<Throttle> = None;
@@ -95,10 +97,22 @@ impl Run<'_> {
 
     /// What a probe finds; nothing when a stop comes first.
     async fn look(&self) -> Result<Option<(Throttle, String)>, Error> {
-        tokio::select! {
-            found = self.probes.look(&self.database) => found,
-            () = self.stop.cancelled() => Ok(None),
+        let look = async {
+            match self.paused().await? {
+                None => self.probes.look(&self.database).await,
+                found => Ok(found),
+            }
+        };
+        self.stop.run_until_cancelled(look).await.unwrap_or(Ok(None))
+    }
+
+    async fn paused(&self) -> Result<Option<(Throttle, String)>, Error> {
+        if !self.request.heeds_pause() {
+            return Ok(None);
         }
+        let target = self.database.qualify(&self.spec.layout.table).to_string();
+        let pause = self.ledger.paused(&target, &self.spec.job).await?;
+        Ok(pause.map(|pause| (Throttle::Paused, format!("the job is {pause}"))))
     }
 
     /// The answer to a COMMIT may have been lost: the ledger knows whether the batch counts. Where there is a limit on the

@@ -143,7 +143,11 @@ pub fn was_set_forward(spec: &Spec, clock: &Clock) -> bool {
     set
 }
 
-async fn server_clock(database: &Database) -> Result<Option<DateTime<Utc>>, Error> {
+/// What the database's clock says; none where that is this host's.
+///
+/// # Errors
+/// Those of the database.
+pub async fn server_clock(database: &Database) -> Result<Option<DateTime<Utc>>, Error> {
     // SQLite's clock is this host's.
     if database.engine() == Engine::Sqlite {
         return Ok(None);

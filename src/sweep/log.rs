@@ -4,7 +4,7 @@ use crate::report::{Outcome, Report, rfc3339};
 use crate::telemetry::RESULTS;
 
 /// Logs how a run ended, with all of its report.
-pub fn log(report: &Report) {
+pub(super) fn log(report: &Report) {
     let scheduled_for = report.scheduled_for.map(rfc3339);
     let finished_at = report.finished_at.map(rfc3339);
     let cutoff = report.cutoff.map(rfc3339);

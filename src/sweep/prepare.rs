@@ -1,8 +1,8 @@
 //! What comes before a run: the connection, sweepd's own tables, the ledger, the claim; and what was found dead.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -11,20 +11,21 @@ use super::{Error, Request, Spec, Sweeper};
 use crate::audit::AuditLog;
 use crate::clock::Stopwatch;
 use crate::db::ledger_sql::NewRun;
-use crate::db::{Database, Trouble, migrate};
-use crate::ledger::{Armed, Claim, Found, Ledger};
-use crate::report::{RunId, Trigger};
+use crate::db::{Database, DbError, Trouble, migrate};
+use crate::ledger::{Armed, Claim, Found, Ledger, Standing};
 
 impl Sweeper {
     /// Records a scheduled instant that came while the job was running.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn skip(&self, spec: &Spec, at: DateTime<Utc>) -> Result<bool, Error> {
+    pub async fn skip(&self, spec: &Spec, request: Request) -> Result<bool, Error> {
         let (database, ledger) = self.prepare(spec).await?;
-        let request = Request { trigger: Trigger::Schedule, scheduled_for: Some(at) };
-        let skipped = ledger.skip(&self.new_run(&database, spec, request, RunId::new(self.clock.now()))).await;
+        let skipped = ledger.skip(&self.new_run(&database, spec, request), None).await;
         database.close().await;
+        if matches!(skipped, Ok(true)) {
+            self.metrics.job(&spec.job).skipped(request.trigger);
+        }
         Ok(skipped?)
     }
 
@@ -49,7 +50,48 @@ impl Sweeper {
         let target = database.qualify(&spec.layout.table).to_string();
         let found = ledger.recover(&target, &spec.job).await;
         database.close().await;
+        if let Ok(Found::Dead(report)) = &found {
+            self.found_dead(report);
+        }
         Ok(found?)
+    }
+
+    /// What the ledger says of jobs of one database.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn standings(&self, specs: &[&Spec]) -> Result<BTreeMap<String, Standing>, Error> {
+        let database = Database::connect(&self.database).await?;
+        let standings = self.standings_in(&database, specs).await;
+        database.close().await;
+        standings
+    }
+
+    async fn standings_in(&self, database: &Database, specs: &[&Spec]) -> Result<BTreeMap<String, Standing>, Error> {
+        self.create_own_tables(database).await?;
+        let ledger = Ledger::new(database, None, self.stale_after);
+        let mut standings = BTreeMap::new();
+        for spec in specs {
+            let target = database.qualify(&spec.layout.table).to_string();
+            standings.insert(spec.job.clone(), ledger.standing(&target, &spec.job, self.clock.now()).await?);
+        }
+        Ok(standings)
+    }
+
+    /// Pauses a job or ends its pause, for all processes; false when it is so already.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn set_paused(&self, spec: &Spec, paused: bool) -> Result<bool, Error> {
+        let (database, ledger) = self.prepare(spec).await?;
+        let target = database.qualify(&spec.layout.table).to_string();
+        let changed = if paused {
+            ledger.pause(&target, &spec.job, &self.host).await
+        } else {
+            ledger.resume(&target, &spec.job).await
+        };
+        database.close().await;
+        Ok(changed?)
     }
 
     /// Connects and claims a run. A scheduled run waits for a database that is away, or takes no writes, for a while; a
@@ -58,14 +100,13 @@ impl Sweeper {
         &self,
         spec: &Spec,
         request: Request,
-        id: RunId,
         stop: &CancellationToken,
     ) -> Result<(Database, Ledger, Claim), Error> {
         let watch = Stopwatch::start();
         let mut pause = Duration::from_secs(1);
         loop {
-            let error = match self.claim(spec, request, id, stop).await {
-                Err(error) if error.is_transient() && request.trigger != Trigger::Manual => error,
+            let error = match self.claim(spec, request, stop).await {
+                Err(error) if error.is_transient() && !request.is_watched() => error,
                 done => return done,
             };
             if watch.elapsed() + pause > spec.limits.max_duration {
@@ -84,21 +125,31 @@ impl Sweeper {
         &self,
         spec: &Spec,
         request: Request,
-        id: RunId,
         stop: &CancellationToken,
     ) -> Result<(Database, Ledger, Claim), Error> {
         let (database, ledger) = tokio::select! {
             prepared = self.prepare(spec) => prepared?,
             () = stop.cancelled() => return Err(Error::Stopped),
         };
-        let new = self.new_run(&database, spec, request, id);
-        match retry_claim(stop, || ledger.claim(&new)).await {
+        let new = self.new_run(&database, spec, request);
+        let heeds_pause = request.heeds_pause();
+        match retry_claim(stop, || self.claim_unless_paused(&ledger, &new, heeds_pause)).await {
             Ok(claim) => Ok((database, ledger, claim)),
             Err(error) => {
                 database.close().await;
                 Err(error.into())
             }
         }
+    }
+
+    /// An instant that comes while the job is paused is answered: when the pause ends, it is not caught up with.
+    async fn claim_unless_paused(&self, ledger: &Ledger, new: &NewRun, heeds_pause: bool) -> Result<Claim, DbError> {
+        let pause = if heeds_pause { ledger.paused(&new.target, &new.job).await? } else { None };
+        let Some(pause) = pause else { return ledger.claim(new).await };
+        if new.scheduled_for.is_some() && ledger.skip(new, Some(&format!("the job is {pause}"))).await? {
+            self.metrics.job(&new.job).skipped(new.trigger);
+        }
+        Ok(Claim::Paused(pause))
     }
 
     async fn prepare(&self, spec: &Spec) -> Result<(Database, Ledger), Error> {
@@ -146,9 +197,9 @@ impl Sweeper {
         })
     }
 
-    fn new_run(&self, database: &Database, spec: &Spec, request: Request, id: RunId) -> NewRun {
+    fn new_run(&self, database: &Database, spec: &Spec, request: Request) -> NewRun {
         NewRun {
-            id,
+            id: request.id,
             target: database.qualify(&spec.layout.table).to_string(),
             job: spec.job.clone(),
             trigger: request.trigger,

@@ -28,10 +28,10 @@ impl Probes {
         Self { limits: limits.clone(), replica, last: Mutex::new(None) }
     }
 
-    /// Whether there are any, and the last look was that long ago.
-    pub fn are_due(&self, every: Duration) -> bool {
+    /// Whether there are any (or others that look at the same time), and the last look was that long ago.
+    pub fn are_due(&self, others: bool, every: Duration) -> bool {
         let Limits { max_replication_lag, load, stop_file, .. } = &self.limits;
-        if max_replication_lag.is_none() && load.is_none() && stop_file.is_none() {
+        if !others && max_replication_lag.is_none() && load.is_none() && stop_file.is_none() {
             return false;
         }
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,27 +1,30 @@
 //! One run: claim, plan, batches, end.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::log::log;
 use super::plan::Plan;
 use super::probe::Probes;
 use super::retry::{retry, retry_plan};
-use super::{Answer, Error, Progress, Request, Spec, Sweeper, batches, guard, log};
+use super::{Answer, Error, Progress, Request, Spec, Sweeper, batches, guard};
 use crate::clock::{Clock, Stopwatch};
 use crate::db::ledger_sql::Ending;
 use crate::db::{Database, DbError, Trouble};
 use crate::ledger::{Claim, Ledger};
 use crate::report::{Outcome, Report, RunId, StoppedBy, Throttle};
+use crate::telemetry::metrics::JobCounters;
 
 /// A run in progress: what every step of it needs.
 pub(super) struct Run<'a> {
     pub(super) spec: &'a Spec,
     pub(super) id: RunId,
+    pub(super) request: Request,
     pub(super) ledger: Ledger,
     pub(super) database: Database,
     pub(super) probes: Probes,
@@ -31,6 +34,7 @@ pub(super) struct Run<'a> {
     pub(super) watch: Stopwatch,
     /// Time paused, by reason.
     pub(super) throttled: Mutex<BTreeMap<Throttle, Duration>>,
+    pub(super) metrics: Arc<JobCounters>,
 }
 
 /// How a run ended.
@@ -62,18 +66,33 @@ impl Sweeper {
         stop: &CancellationToken,
         progress: &watch::Sender<Progress>,
     ) -> Answer {
-        let id = RunId::new(self.clock.now());
+        let id = request.id;
         let begun = Report {
             scheduled_for: request.scheduled_for,
             ..Report::begun(&spec.job, id, request.trigger, self.clock.now(), &self.host)
         };
         let watch = Stopwatch::start();
-        match self.claim_patiently(spec, request, id, stop).await {
+        // A job that is removed meanwhile keeps them to itself.
+        let metrics = self.metrics.job(&spec.job);
+        match self.claim_patiently(spec, request, stop).await {
             Ok((database, ledger, claim)) => {
                 let probes = Probes::new(&spec.limits, self.replica.clone());
                 // The wait for the database is no part of the run.
                 let (clock, throttled, watch) = (&self.clock, Mutex::default(), Stopwatch::start());
-                let run = Run { spec, id, ledger, database, probes, stop, progress, clock, watch, throttled };
+                let run = Run {
+                    spec,
+                    id,
+                    request,
+                    ledger,
+                    database,
+                    probes,
+                    stop,
+                    progress,
+                    clock,
+                    watch,
+                    throttled,
+                    metrics,
+                };
                 let answer = self.sweep_claimed(&run, claim, &begun).await;
                 run.probes.close().await;
                 run.database.close().await;
@@ -81,7 +100,7 @@ impl Sweeper {
             }
             Err(error) => {
                 let answer = if error.is_transient() { Answer::Unclaimed } else { Answer::Ran };
-                answer(self.unrecorded(begun, watch, Ended::from(Err(error))))
+                answer(self.unrecorded(begun, watch, Ended::from(Err(error)), &metrics))
             }
         }
     }
@@ -91,9 +110,10 @@ impl Sweeper {
             Claim::Won { interrupted } => interrupted,
             Claim::Active(other) => return Answer::Active(other),
             Claim::Answered(other) => return Answer::Answered(other),
+            Claim::Paused(pause) => return Answer::Paused(pause),
         };
         for report in &interrupted {
-            log(report);
+            self.found_dead(report);
         }
         info!(job = %run.spec.job, runId = %run.id, trigger = %begun.trigger, "run started");
         let ended = Ended::from(tokio::select! {
@@ -104,6 +124,7 @@ impl Sweeper {
         match run.finish(&ended).await {
             Ok(report) => {
                 log(&report);
+                run.metrics.ended(&report);
                 run.forget(self.history).await;
                 Answer::Ran(report)
             }
@@ -120,7 +141,7 @@ impl Sweeper {
                     stopped_by: None,
                     error: Some(format!("the end of the run could not be recorded: {error}")),
                 };
-                Answer::Unfinished(self.unrecorded(begun, run.watch, ended))
+                Answer::Unfinished(self.unrecorded(begun, run.watch, ended, &run.metrics))
             }
         }
     }
@@ -152,7 +173,7 @@ impl Sweeper {
     }
 
     /// The report of a run that could not be written to the ledger.
-    fn unrecorded(&self, begun: Report, watch: Stopwatch, ended: Ended) -> Report {
+    fn unrecorded(&self, begun: Report, watch: Stopwatch, ended: Ended, metrics: &JobCounters) -> Report {
         let report = Report {
             finished_at: Some(self.clock.now()),
             duration_ms: u64::try_from(watch.elapsed().as_millis()).unwrap_or_default(),
@@ -162,7 +183,14 @@ impl Sweeper {
             ..begun
         };
         log(&report);
+        metrics.unfinished(&report);
         report
+    }
+
+    /// What there is to say of a run that was found dead and closed.
+    pub(super) fn found_dead(&self, report: &Report) {
+        log(report);
+        self.metrics.job(&report.job).found_dead(report);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::plan::Plan;
 use super::{Error, Spec, Sweeper, guard, plan};
@@ -9,7 +10,7 @@ use crate::db::Database;
 use crate::report::{instant, optional_instant};
 
 /// Statistics of a job's table at one instant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stats {
     /// The job's name.
@@ -32,7 +33,7 @@ pub struct Stats {
 }
 
 /// What a run would delete.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DryRun {
     /// The job's name.
@@ -43,6 +44,7 @@ pub struct DryRun {
     #[serde(serialize_with = "instant")]
     pub cutoff: DateTime<Utc>,
     /// How.
+    #[schema(value_type = Object)]
     pub plan: plan::Shown,
     /// Partitions all of whose rows have expired: to detach and drop one takes no time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -81,6 +83,17 @@ impl Sweeper {
             newest_expiry: numbers[3].and_then(end),
             timestamp: now,
         })
+    }
+
+    /// How a run would sweep now. Changes nothing.
+    ///
+    /// # Errors
+    /// A refusal of the guards, or what the database says.
+    pub async fn planned(&self, spec: &Spec) -> Result<plan::Shown, Error> {
+        let database = Database::connect(&self.database).await?;
+        let plan = self.plan(&database, spec).await;
+        database.close().await;
+        Ok(plan?.shown())
     }
 
     /// Plans a run and counts what it would delete. Changes nothing.

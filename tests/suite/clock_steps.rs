@@ -11,6 +11,7 @@ use sweepd::report::{Outcome, StoppedBy, Trigger};
 use sweepd::schedule::Schedule;
 use sweepd::schedule::timer::{Ticket, Timer};
 use sweepd::sweep::{Answer, Progress, Request};
+use sweepd::telemetry::metrics::Metrics;
 use sweepd::zone::Zone;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -175,10 +176,10 @@ fn a_machine_whose_clock_is_set_forward_logs_nobody_out() {
     let config = Config::load(Some(&file), &Environment::default(), stage.directory()).expect("a configuration");
     let job = &config.jobs[0];
     let clock = Clock::fixed(Clock::system().now());
-    let sweeper = sweepd::daemon::sweeper(&config, job, &clock);
+    let sweeper = sweepd::daemon::sweeper(&config, job, &clock, &Metrics::default());
     let sweep = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let request = Request { trigger: Trigger::Manual, scheduled_for: None };
+        let request = Request::new(Trigger::Manual, clock.now());
         let (stop, progress) = (CancellationToken::new(), watch::Sender::new(Progress::default()));
         match runtime.block_on(sweeper.run(&job.spec, request, &stop, &progress)) {
             Answer::Ran(report) => (report.outcome, report.stopped_by, report.deleted_count),

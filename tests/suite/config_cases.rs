@@ -1,5 +1,6 @@
 //! The configuration: what it refuses, and how it says so.
 
+mod http;
 mod layers;
 mod sample;
 
@@ -49,6 +50,21 @@ fn a_bad_input_is_named_with_its_line_its_key_and_what_is_accepted() {
         ),
         (job("preset = \"django\"\nkeep = \"-5m\""), &["expected a duration", "\"-5m\""]),
         (job("preset = \"django\"\nkeep = \"101y\""), &["must be from \"0s\" to \"36500d\""]),
+        (
+            "[sessions]\nupdate_age = \"30m\"".to_owned(),
+            &["sweepd.toml:2: sessions.update_age: must be shorter than max_age, which is \"30m\""],
+        ),
+        (
+            "[sessions]\njob = \"sesions\"".to_owned(),
+            &["sweepd.toml:2: sessions.job: there is no job \"sesions\"", "(did you mean \"sessions\"?)"],
+        ),
+        (
+            format!("{}\n[sessions]\nmax_age = \"2h\"", job("preset = \"django\"\nmax_age = \"1h\"")),
+            &["sessions.max_age: must be at most jobs.web.max_age, which is \"1h\""],
+        ),
+        ("[users]\nroles = \"ADMIN\"".to_owned(), &["users.roles: expected a list of texts", "found \"ADMIN\""]),
+        ("[users]\nroles = [1]".to_owned(), &["users.roles: expected a list of texts", "found a list"]),
+        ("[users]\nroles = []".to_owned(), &["users.roles: expected the names of the roles"]),
         (job("preset = \"django\"\nenabled = \"yes\""), &["expected true or false, found \"yes\""]),
         (job("preset = \"django\"\nenabled = 1979-05-27"), &["expected true or false, found a date"]),
         (job("preset = \"django\"\nvacuum = \"analyze\""), &["jobs.web.vacuum: is not supported by this version"]),
@@ -92,7 +108,6 @@ fn a_bad_input_is_named_with_its_line_its_key_and_what_is_accepted() {
         ("[log]\nlevel = \"info".into(), &["sweepd.toml:2:14: invalid basic string"]),
         ("jobs = 3".into(), &["sweepd.toml:1: jobs: expected a table"]),
         ("\"log.level\" = \"info\"".into(), &["\"log.level\": unknown key"]),
-        ("[http]\nlisten = \"x\"".into(), &["sweepd.toml:1: http: is not supported by this version"]),
         ("timezone = \"UTC\"".into(), &["timezone: unknown key", "(did you mean \"schedule.timezone\"?)"]),
         ("[jobs.sessions.limits]\nmax_rows = 3.9".into(), &["sweepd.toml:2: ", "expected a whole number, found 3.9"]),
         ("[jobs.sessions.limits]\nmax_rows = 0".into(), &["must be from 1 to"]),
@@ -239,4 +254,23 @@ fn a_preset_can_be_overridden_key_by_key() {
     assert_eq!(layout.table.to_string(), "app.sess");
     assert_eq!((layout.expires_at.as_str(), layout.token.as_deref()), ("expire", Some("sid")));
     assert_eq!(layout.encodings.iter().map(Encoding::name).collect::<Vec<_>>(), ["timestamptz"]);
+}
+
+#[test]
+fn the_job_whose_sessions_are_managed_is_found_or_asked_for() {
+    let preset = |name: &str| format!("[jobs.{name}]\nschedule = \"manual\"\npreset = \"authjs-prisma\"\n");
+    let chosen = |text: &str, name| {
+        let config = accepted(text, &[("SWEEPD_USERS__ROLES", "USER, ADMIN")]);
+        assert_eq!(config.users.roles, ["USER", "ADMIN"]);
+        config.sessions_job(name).map(|job| job.spec.job.clone())
+    };
+    let two = format!("{}{}", preset("a"), preset("b"));
+    assert_eq!(chosen("", None).unwrap(), "sessions");
+    assert_eq!(chosen(&two, None).unwrap_err(), "several jobs have sessions (a, b); set `sessions.job` to one of them");
+    assert_eq!(chosen(&two, Some("b")).unwrap(), "b");
+    assert_eq!(chosen(&format!("{two}[sessions]\njob = \"a\""), None).unwrap(), "a");
+    assert_eq!(chosen(&format!("{two}enabled = false"), None).unwrap(), "a");
+    assert!(chosen(&two, Some("c")).unwrap_err().contains("the configuration has a, b"));
+    let carts = "[jobs.c]\nschedule = \"manual\"\ntable = \"c\"\nexpires_at = \"e\"\nencoding = \"epoch-seconds\"";
+    assert!(chosen(carts, None).unwrap_err().contains("set `token` in the job"));
 }

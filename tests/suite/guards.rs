@@ -11,6 +11,7 @@ use sweepd::db::sweep_sql::Target;
 use sweepd::db::{Database, Encoding, Index, Param};
 use sweepd::report::{Outcome, Report, Trigger};
 use sweepd::sweep::{Answer, Progress, Request, guard};
+use sweepd::telemetry::metrics::Metrics;
 use sweepd::zone::Zone;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -35,8 +36,8 @@ fn sweep_at(database: &TestDatabase, layout: &str, at: DateTime<Utc>, max_clock_
     let config = configuration(database, layout);
     let mut job = config.jobs[0].clone();
     job.spec.max_clock_skew = max_clock_skew;
-    let sweeper = sweepd::daemon::sweeper(&config, &job, &Clock::fixed(at));
-    let request = Request { trigger: Trigger::Manual, scheduled_for: None };
+    let sweeper = sweepd::daemon::sweeper(&config, &job, &Clock::fixed(at), &Metrics::default());
+    let request = Request::new(Trigger::Manual, at);
     let (stop, progress) = (CancellationToken::new(), watch::Sender::new(Progress::default()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     match runtime.block_on(sweeper.run(&job.spec, request, &stop, &progress)) {
@@ -542,7 +543,7 @@ fn looking_ahead_is_quick_on_a_table_of_millions() {
         for index in ["without an index", "with an index"] {
             let config = configuration(stage.database(), "preset = \"authjs-prisma\"\nmax_age = \"1d\"");
             let job = &config.jobs[0];
-            let settings = sweepd::daemon::sweeper(&config, job, &Clock::system()).database;
+            let settings = sweepd::daemon::sweeper(&config, job, &Clock::system(), &Metrics::default()).database;
             let took = runtime.block_on(async {
                 let database = Database::connect(&settings).await.unwrap();
                 let target = guard::target(&database, &job.spec).await.unwrap();

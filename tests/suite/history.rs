@@ -151,7 +151,8 @@ fn without_the_privilege_a_run_goes_on_and_says_so_once() {
         };
         shell.database.admin().execute(&format!(
             "{create}; GRANT SELECT, DELETE ON {table} TO {who}; GRANT SELECT ON {own}migration TO {who};
-             GRANT SELECT, INSERT, UPDATE ON {own}run TO {who}; GRANT SELECT, INSERT, UPDATE ON {own}armed TO {who}"
+             GRANT SELECT, INSERT, UPDATE ON {own}run TO {who}; GRANT SELECT, INSERT, UPDATE ON {own}armed TO {who};
+             GRANT SELECT, INSERT, DELETE ON {own}paused TO {who}"
         ));
         let url = shell.database.url_as(&user, PASSWORD);
         let shell = shell.connect_as(url);

@@ -60,6 +60,12 @@ fn nothing_below_the_schedule_and_the_job_points_up() {
 }
 
 #[test]
+fn http_is_put_together_by_the_daemon_and_does_not_know_it() {
+    let outside = breaking(|path, text| path.starts_with("src/http") && uses(text, "crate::daemon"));
+    assert_eq!(outside, Vec::<String>::new());
+}
+
+#[test]
 fn only_lifecycle_touches_signals() {
     let outside = breaking(|path, text| path != "src/lifecycle.rs" && uses(text, "signal_hook"));
     assert_eq!(outside, Vec::<String>::new());

@@ -64,7 +64,7 @@ fn the_answer_to_a_commit_is_lost() {
         let clock =
             if engine == Engine::Postgres { "SELECT (extract(epoch FROM clock_" } else { "SELECT TIMESTAMPDIFF" };
         for (step, statement, times) in [
-            ("the claim", "host, started_at", 1),
+            ("the claim", "host, error, started_at", 1),
             ("the plan", clock, 2),
             ("batches", "deleted = deleted + ", 5),
             ("the finish", "throttled = ", 1),
@@ -86,7 +86,7 @@ fn the_answer_to_a_commit_is_lost() {
 fn the_answer_to_the_claim_of_an_instant_is_lost() {
     on_both_servers(|engine| {
         let Some((stage, proxy)) = behind_a_proxy(engine, 100) else { return };
-        proxy.lose_answers("host, started_at", 1);
+        proxy.lose_answers("host, error, started_at", 1);
         let mut daemon = stage.daemon(EVERY_TWO_SECONDS, "", "");
         stage.wait_until_swept(&mut daemon);
         wait_for_the_end_of_runs(&stage, &mut daemon);

@@ -11,6 +11,7 @@ use sweepd::db;
 use sweepd::preset::{Holds, PRESETS, Preset, Store, Writer};
 use sweepd::report::{Outcome, Report, Trigger};
 use sweepd::sweep::{Answer, Progress, Request};
+use sweepd::telemetry::metrics::Metrics;
 use sweepd::zone::Zone;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -84,7 +85,8 @@ fn literal(preset: &Preset, store: &Store, encoding: &str, at: DateTime<Utc>) ->
 
 /// The column that a row of the test is known by.
 fn marker(store: &Store) -> &'static str {
-    store.token.unwrap_or(if store.schema == Some("auth") { "tag" } else { "id" })
+    let others = ["token", "id"].into_iter().find(|column| store.others.contains(column));
+    store.token.or(store.schema.filter(|schema| *schema == "auth").map(|_| "tag")).or(others).unwrap()
 }
 
 /// Runs the job of a configuration as if it were `at`.
@@ -93,8 +95,8 @@ pub fn sweep_at(database: &TestDatabase, text: &str, at: DateTime<Utc>) -> Repor
     let config = Config::from_text(Path::new("sweepd.toml"), text, &environment)
         .unwrap_or_else(|errors| panic!("{errors}\n{text}"));
     let job = &config.jobs[0];
-    let sweeper = sweepd::daemon::sweeper(&config, job, &Clock::fixed(at));
-    let request = Request { trigger: Trigger::Manual, scheduled_for: None };
+    let sweeper = sweepd::daemon::sweeper(&config, job, &Clock::fixed(at), &Metrics::default());
+    let request = Request::new(Trigger::Manual, at);
     let (stop, progress) = (CancellationToken::new(), watch::Sender::new(Progress::default()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     match runtime.block_on(sweeper.run(&job.spec, request, &stop, &progress)) {

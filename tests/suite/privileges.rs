@@ -62,6 +62,11 @@ fn the_grants_that_check_prints_are_enough() {
     for engine in Engine::SERVERS {
         let Some(shell) = Shell::with(engine, &authjs(engine, "Session")) else { continue };
         shell.database.execute(audit_log(engine));
+        let users = quoted(engine, "User");
+        shell.database.execute(&format!(
+            "CREATE TABLE {users} (id varchar(191) PRIMARY KEY, name text, email varchar(191), role varchar(20), secret text);
+             INSERT INTO {users} VALUES ('u', NULL, NULL, 'USER', 'x')"
+        ));
         shell.expect(0, &["migrate"]);
         create(&shell, engine, "sweepd");
         let url = shell.database.url_as("sweepd", PASSWORD);
@@ -74,8 +79,13 @@ fn the_grants_that_check_prints_are_enough() {
         shell.database.admin().execute(&grants.join("\n"));
 
         shell.expect(0, &["check"]);
+        // And for session management.
+        shell.expect(0, &["sessions", "touch", "soon"]);
+        assert_eq!(shell.json(0, &["users", "set-role", "u", "ADMIN"])["changed"][0], "role");
+        shell.expect(0, &["users", "set-profile", "u", "--name", "U", "--email", "u@example.com"]);
+        shell.expect(0, &["sessions", "revoke", "far"]);
         assert_eq!(shell.json(0, &["clean"])["deletedCount"], 2, "{grants:?}");
-        assert_eq!(shell.database.count("SELECT count(*) FROM \"AuditLog\"".replace('"', quote(engine)).as_str()), 1);
+        assert_eq!(shell.database.count("SELECT count(*) FROM \"AuditLog\"".replace('"', quote(engine)).as_str()), 4);
         drop_user(&shell, engine, "sweepd");
     }
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sweepd::db::batch_sql::Batch;
-use sweepd::db::expiry_sql::Expiry;
+use sweepd::db::expiry_sql::{Expiry, Moving};
 use sweepd::db::ledger_sql::{self, Ending, NewRun};
+use sweepd::db::session_sql::{self, Key, SessionTable};
 use sweepd::db::sweep_sql::{Path, Stretch, Target};
 use sweepd::db::{Column, Encoding, Engine, Index, Mode, Param, Statement, Table, TableKind, TableName, migrate};
 use sweepd::report::{Outcome, RunId, SweepOrder, Trigger};
@@ -100,6 +101,55 @@ fn walks(text: &mut String, engine: Engine) {
     }
 }
 
+fn sessions(text: &mut String, engine: Engine) {
+    let kind = if engine == Engine::Postgres { "text" } else { "varchar" };
+    let collation = (engine == Engine::MySql).then(|| ("utf8mb4".to_owned(), "utf8mb4_general_ci".to_owned()));
+    let column = |name: &str| Column {
+        name: name.into(),
+        kind: kind.into(),
+        nullable: false,
+        has_default: false,
+        collation: collation.clone(),
+    };
+    let (token, user, id) = (column("sessionToken"), column("userId"), column("id"));
+    let moving = Moving { due: at() - Duration::from_mins(5), to: at() };
+    let by_token = Key { column: &token, value: "token" };
+    let by_user = Key { column: &user, value: "ada" };
+    for encoding in encodings(engine) {
+        let target = target(engine, encoding);
+        let name = |what: &str| format!("{engine} {} sessions {what}", target.expiry.encoding);
+        let table = SessionTable { target: target.clone(), token: Some(token.clone()), user: Some(user.clone()) };
+        write(text, &name("list"), table.list(by_user, at(), 1000));
+        match engine {
+            Engine::Postgres => write(text, &name("touch"), table.touch_or_find(by_token, at(), &moving)),
+            Engine::MySql => write(text, &name("touch"), table.touch_matching(by_token, at(), &moving)),
+            Engine::Sqlite => {
+                write(text, &name("look"), table.look(by_token, at(), &moving));
+                write(text, &name("touch"), table.touch(by_token, at(), &moving, "2025-01-01T00:00:00.000Z"));
+            }
+        }
+    }
+    let table = SessionTable {
+        target: target(engine, Encoding::EpochSeconds),
+        token: Some(token.clone()),
+        user: Some(user.clone()),
+    };
+    let users = TableName { schema: Some("app".into()), name: "User".into() };
+    let (role, by_id) = (column("role"), Key { column: &id, value: "ada" });
+    write(text, &format!("{engine} sessions owner"), table.owner(by_token));
+    write(text, &format!("{engine} sessions revoke"), table.revoke(by_token, None));
+    write(text, &format!("{engine} sessions revoke, but one"), table.revoke(by_user, Some(by_token)));
+    write(text, &format!("{engine} user"), session_sql::user(engine, &users, by_id, &[&role]));
+    let change = session_sql::update_user(engine, &users, by_id, &[(&role, Some("ADMIN"))]);
+    write(text, &format!("{engine} update user"), change);
+    write(text, &format!("{engine} change nothing"), session_sql::change_nothing(engine, &users, &id, &[&role]));
+    let grants = [
+        session_sql::grant_sessions(engine, &users, "expires", "them"),
+        session_sql::grant_users(engine, &users, &id, &[&role], "them"),
+    ];
+    writeln!(text, "{engine} sessions grants\n  {}", grants.join("\n  ")).unwrap();
+}
+
 fn batch<'a>(path: &'a Path, stretch: &Stretch) -> Batch<'a> {
     Batch { path, stretch: stretch.clone(), cutoff: at(), most: None, skip_locked: false, wanted: false }
 }
@@ -119,7 +169,12 @@ fn ledger(text: &mut String, engine: Engine) {
     let (stale, history) = (Duration::from_millis(10_500), Duration::from_hours(24));
     let statements = [
         ("claim", ledger_sql::claim(engine, &run)),
-        ("skip", ledger_sql::skip(engine, &run)),
+        ("skip", ledger_sql::skip(engine, &run, Some("why"))),
+        ("pause", ledger_sql::pause(engine, "app.Session", "sessions", "host")),
+        ("resume", ledger_sql::resume(engine, "app.Session", "sessions")),
+        ("paused", ledger_sql::paused(engine, "app.Session", "sessions")),
+        ("runs of a job", ledger_sql::runs_of(engine, "app.Session", "sessions", 1)),
+        ("last success", ledger_sql::last_success(engine, "app.Session", "sessions")),
         ("running", ledger_sql::running(engine, "app.Session", "sessions", stale)),
         ("progress", ledger_sql::progress(engine, id, 42)),
         ("heartbeat", ledger_sql::heartbeat(engine, id)),
@@ -148,6 +203,7 @@ fn sql_is_as_it_was_read() {
         sweep(&mut text, engine);
         walks(&mut text, engine);
         ledger(&mut text, engine);
+        sessions(&mut text, engine);
     }
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/sql.txt");
     if std::env::var_os("UPDATE_SQL").is_some() {

@@ -38,6 +38,7 @@ fn settings(url: &str) -> db::Settings {
         connect_timeout: Duration::from_secs(10),
         lock_timeout: Duration::from_secs(10),
         statement_timeout: Duration::from_secs(10),
+        idle_timeout: None,
     }
 }
 
@@ -71,7 +72,10 @@ fn the_loser_of_a_claim_knows_it() {
         assert_eq!(ledger.claim(&second).await.unwrap(), Claim::Answered(first.id));
         assert_eq!(ledger.claim(&third).await.unwrap(), Claim::Active(first.id));
         let skipped = run(tomorrow);
-        assert_eq!((ledger.skip(&skipped).await.unwrap(), ledger.skip(&third).await.unwrap()), (true, false));
+        assert_eq!(
+            (ledger.skip(&skipped, None).await.unwrap(), ledger.skip(&third, None).await.unwrap()),
+            (true, false)
+        );
         ledger.finish(first.id, &ending(), true).await.unwrap();
         assert_eq!(ledger.claim(&second).await.unwrap(), Claim::Answered(first.id));
         assert_eq!(ledger.claim(&third).await.unwrap(), Claim::Answered(skipped.id), "{:?}", stage.runs());

@@ -1,0 +1,66 @@
+//! What the ledger of a database says of its jobs, read over one connection for all who ask.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::latest::Latest;
+use crate::job::Assignment;
+use crate::ledger::Standing;
+use crate::lifecycle::Background;
+use crate::sweep::Error;
+
+/// What was read is not read again within this time.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// The ledger of a database, as far as it is about the jobs that sweep there.
+#[derive(Debug)]
+pub struct Books {
+    jobs: Mutex<BTreeMap<String, watch::Receiver<Assignment>>>,
+    standings: Latest<BTreeMap<String, Standing>, Error>,
+    background: Background,
+}
+
+impl Books {
+    /// Of no job yet.
+    #[must_use]
+    pub fn new(background: Background) -> Self {
+        Self { jobs: Mutex::default(), standings: Latest::default(), background }
+    }
+
+    /// Reads of this job, too.
+    pub fn open(&self, job: &str, assigned: watch::Receiver<Assignment>) {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).insert(job.to_owned(), assigned);
+        self.turn_over();
+    }
+
+    /// Reads of this job no more.
+    pub fn close(&self, job: &str) {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).remove(job);
+    }
+
+    /// What was read counts no more: something has changed.
+    pub fn turn_over(&self) {
+        self.standings.forget();
+    }
+
+    /// What the ledger says of a job. None when the process stops, or the job is gone.
+    pub async fn standing(&self, job: &str) -> Option<Result<Standing, Error>> {
+        let found = self.standings.within(FRESH, &self.background, || self.read()).await?;
+        found.map(|found| found.value.get(job).cloned()).transpose()
+    }
+
+    fn read(&self) -> impl Future<Output = Result<BTreeMap<String, Standing>, Error>> + use<> {
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let assignments: Vec<_> = jobs.values().map(|assigned| assigned.borrow().clone()).collect();
+        async move {
+            let specs: Vec<_> = assignments.iter().map(|assignment| &assignment.job.spec).collect();
+            match assignments.first() {
+                Some(Assignment { sweeper, .. }) => sweeper.standings(&specs).await,
+                None => Ok(BTreeMap::new()),
+            }
+        }
+    }
+}

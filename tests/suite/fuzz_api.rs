@@ -1,0 +1,140 @@
+//! A public client that reads an `OpenAPI` document and tries everything that it promises, and everything that it does
+//! not: schemathesis, in `tests/clients/schemathesis`.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::process::{Process, find_program, skip};
+use crate::stage::LIMIT;
+
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/schemathesis");
+const INSTALLED: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/schemathesis");
+const REQUIREMENTS: &str = include_str!("../clients/schemathesis/requirements.txt");
+
+/// How many requests of each kind are made to each operation: some seconds for each.
+const EXAMPLES: &str = "15";
+/// More than it takes on a slow machine, for an API of some twenty operations.
+const FUZZ_LIMIT: Duration = Duration::from_mins(3);
+
+/// The client, installed.
+#[derive(Clone)]
+pub struct Schemathesis {
+    program: PathBuf,
+}
+
+/// What the client found.
+pub struct Findings {
+    /// 0 when there is nothing to complain about, 1 when there is.
+    pub status: i32,
+    /// What it says, with a `curl` command for each finding.
+    pub output: String,
+}
+
+impl Schemathesis {
+    /// Installs the client below the target directory once; later calls, and offline ones, take it from there.
+    /// `None`, with a printed reason, where it cannot be had; with `CI` set that is a failure instead.
+    pub fn ready() -> Option<Self> {
+        static READY: OnceLock<Option<Schemathesis>> = OnceLock::new();
+        READY
+            .get_or_init(|| match install(Path::new(INSTALLED)) {
+                Ok(program) => Some(Self { program }),
+                Err(reason) => {
+                    skip(&format!("no schemathesis: {reason}"));
+                    None
+                }
+            })
+            .clone()
+    }
+
+    /// Tries the API that the document at `url` describes, with all checks and always the same requests. Each of them
+    /// has the secret, but those that shall be refused. `options` are more of the client's own.
+    pub fn fuzz(&self, url: &str, secret: &str, options: &[&str]) -> Findings {
+        let mut command = Command::new(&self.program);
+        command
+            .arg("--config-file")
+            .arg(Path::new(SOURCE).join("schemathesis.toml"))
+            .args(["run", url, "--checks", "all", "--continue-on-failure", "--seed", "1"])
+            .args([
+                "--max-examples",
+                EXAMPLES,
+                "--request-timeout",
+                "10",
+                "--generation-database",
+                "none",
+                "--no-color",
+            ])
+            .arg("--header")
+            .arg(format!("Authorization: Bearer {secret}"))
+            .args(options)
+            .env("PYTHONUTF8", "1")
+            // A proxy of the surroundings has no way to this machine.
+            .env("NO_PROXY", "*")
+            .env("no_proxy", "*");
+        let mut client = Process::spawn(command);
+        let status = client.exit_code(FUZZ_LIMIT);
+        Findings { status, output: client.output() }
+    }
+
+    /// Fails with what the client found.
+    pub fn assert_sound(&self, url: &str, secret: &str, options: &[&str]) {
+        let Findings { status, output } = self.fuzz(url, secret, options);
+        assert_eq!(status, 0, "{output}");
+    }
+}
+
+/// Test processes that run at the same time install once: the others wait for the lock.
+fn install(directory: &Path) -> Result<PathBuf, String> {
+    let python = find_program("python3", &[]).ok_or("no python3 found")?;
+    let (environment, stamp) = (directory.join("environment"), directory.join("installed"));
+    let program = environment.join("bin/schemathesis");
+    fs::create_dir_all(directory).expect("a directory below target");
+    let lock = File::create(directory.join("lock")).expect("a lock file");
+    lock.lock().expect("a lock");
+
+    // Made for one Python in one place.
+    let wanted = format!("{} {}\n{REQUIREMENTS}", python.display(), output(Command::new(&python).arg("--version"))?);
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) && program.exists() {
+        return Ok(program);
+    }
+    let _ = fs::remove_file(&stamp);
+    output(Command::new(&python).args(["-m", "venv", "--clear"]).arg(&environment))?;
+    let pip =
+        ["-m", "pip", "--disable-pip-version-check", "--no-input", "--retries", "1", "--timeout", "15", "install"];
+    let mut install = Command::new(environment.join("bin/python"));
+    output(install.args(pip).args(["--quiet", "--requirement"]).arg(Path::new(SOURCE).join("requirements.txt")))?;
+    fs::write(&stamp, wanted).expect("a stamp file");
+    Ok(program)
+}
+
+/// What a program prints; an error when it fails.
+fn output(command: &mut Command) -> Result<String, String> {
+    let name = command.get_program().display().to_string();
+    let output = command.output().map_err(|error| format!("{name} does not start: {error}"))?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).trim().to_owned();
+    if output.status.success() { Ok(said) } else { Err(format!("{name} failed: {said}")) }
+}
+
+/// A small API of Python's own server, to try the client itself on.
+#[test]
+fn the_client_finds_an_answer_that_is_not_as_described() {
+    const SECRET: &str = "a-secret-of-the-small-api";
+    let Some(client) = Schemathesis::ready() else { return };
+    let mut server = Command::new(find_program("python3", &[]).expect("the client's Python"));
+    server.arg(Path::new(SOURCE).join("server.py")).env("SECRET", SECRET);
+    let mut server = Process::spawn(server);
+    server.wait_for_output("listening on http://127.0.0.1:", LIMIT);
+    let url = server.stdout().split_whitespace().last().expect("a URL").to_owned();
+
+    let found = client.fuzz(&format!("{url}/both.json"), SECRET, &[]);
+    assert_eq!(found.status, 1, "{}", found.output);
+    assert!(found.output.contains("_ GET /wrong _") && found.output.contains("violates schema"), "{}", found.output);
+    assert!(!found.output.contains("_ GET /right _"), "{}", found.output);
+    // Who is refused everything finds nothing wrong, and that must not pass.
+    let refused = client.fuzz(&format!("{url}/right.json"), "another secret", &[]);
+    assert_eq!(refused.status, 1, "{}", refused.output);
+    client.assert_sound(&format!("{url}/right.json"), SECRET, &[]);
+}
