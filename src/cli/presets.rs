@@ -74,19 +74,15 @@ fn show(preset: &Preset) {
 
 fn facts(preset: &Preset, store: &Store) -> Vec<(&'static str, String)> {
     let column = |column: Option<&str>| column.map_or_else(|| "none".to_owned(), |column| format!("{column:?}"));
-    let index = if store.indexed {
-        "the library creates one on the column"
-    } else {
-        "none on the column: `sweepd migrate --index` creates one"
+    let index = match (store.indexed, store.encodings) {
+        (true, _) => "the library creates one on the column",
+        (false, ["epoch-millis-text"]) => "none helps, as the column holds numbers in text",
+        (false, _) => "none on the column: `sweepd migrate --index` creates one",
     };
-    let index = if store.encodings == ["epoch-millis-text"] {
-        "none helps, as the column holds numbers in text"
-    } else {
-        index
-    };
+    let read_as = store.encodings.join(" or ");
     let mut facts = vec![
         ("table", place(store)),
-        ("column", format!("{:?} of type {}, {}", store.expires_at, store.kind, store.encodings.join(" or "))),
+        ("column", format!("{:?} of type {}, read as {read_as}", store.expires_at, store.kind)),
         ("mode", preset.mode().to_owned()),
         ("token", column(store.token)),
         ("user", column(store.user)),
