@@ -52,7 +52,7 @@ pub async fn run(
         warn!("no job has a schedule, so nothing will ever run by itself");
     }
     let bad_edit = watch::Sender::default();
-    let status = Status { roster: workers.roster(), bad_edit: bad_edit.subscribe(), clock: clock.clone() };
+    let status = Status::new(workers.roster(), bad_edit.subscribe(), clock.clone());
     let server = bound.map(|bound| serve(bound, status, metrics, &lifecycle));
     info!(jobs = config.jobs.len(), "sweepd {} is ready", env!("CARGO_PKG_VERSION"));
     let mut changes = follow_file(&source, &lifecycle);

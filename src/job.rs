@@ -78,7 +78,8 @@ impl Job {
     }
 
     /// The schedule as the ledger remembers it.
-    fn armed_as(&self) -> String {
+    #[must_use]
+    pub fn armed_as(&self) -> String {
         format!("{} {}", self.schedule, self.schedule.zone().name())
     }
 }

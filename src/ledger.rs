@@ -38,11 +38,8 @@ pub struct Ledger {
 /// What came of a claim.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Claim {
-    /// The run is ours; dead runs that stood in its way were closed.
-    Won {
-        /// The reports of those.
-        interrupted: Vec<Report>,
-    },
+    /// The run is ours.
+    Won,
     /// Another run of the job is active.
     Active(RunId),
     /// Another process answered this scheduled instant.
@@ -82,8 +79,10 @@ pub enum Found {
 }
 
 /// What the ledger knows of a job's schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Armed {
+    /// The schedule.
+    pub schedule: String,
     /// Since when the job has the schedule that it has; never later than now.
     pub since: DateTime<Utc>,
     /// The newest instant up to now that was answered, by a run or by being skipped.
@@ -111,22 +110,22 @@ impl Ledger {
     }
 
     /// Claims a run: at most one is active per job and table, and one answers a scheduled instant. Claiming again
-    /// with the same id is harmless.
+    /// with the same id is harmless. Dead runs that stand in its way are closed, and `found_dead` is told of each, whatever
+    /// comes of the claim.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn claim(&self, run: &NewRun) -> Result<Claim, DbError> {
-        let mut interrupted = Vec::new();
+    pub async fn claim(&self, run: &NewRun, found_dead: impl Fn(&Report)) -> Result<Claim, DbError> {
         for _ in 0..CLAIM_TRIES {
             if self.database.write(ledger_sql::claim(self.database.engine(), run)).await? == 1 {
-                return Ok(Claim::Won { interrupted });
+                return Ok(Claim::Won);
             }
             if let Some(other) = self.answered(run).await? {
-                return Ok(if other == run.id { Claim::Won { interrupted } } else { Claim::Answered(other) });
+                return Ok(if other == run.id { Claim::Won } else { Claim::Answered(other) });
             }
             match self.running(&run.target, &run.job).await? {
-                Some((other, _)) if other == run.id => return Ok(Claim::Won { interrupted }),
-                Some((other, true)) => interrupted.extend(self.interrupt(other).await?),
+                Some((other, _)) if other == run.id => return Ok(Claim::Won),
+                Some((other, true)) => self.interrupt(other).await?.iter().for_each(&found_dead),
                 Some((other, false)) => return Ok(Claim::Active(other)),
                 // The answer to its INSERT was lost, and it was closed as dead before it knew of itself.
                 None if self.is_there(run.id).await? => return Ok(Claim::Answered(run.id)),
@@ -400,7 +399,11 @@ impl Ledger {
 }
 
 fn armed(row: &Row) -> Result<Armed, DecodeError> {
-    Ok(Armed { since: parse(row.text(0)?)?, answered: parse_some(row.text(1)?)? })
+    Ok(Armed {
+        since: parse(row.text(0)?)?,
+        answered: parse_some(row.text(1)?)?,
+        schedule: row.text(2)?.unwrap_or_default(),
+    })
 }
 
 fn id(row: &Row) -> Result<RunId, DecodeError> {

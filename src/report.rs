@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 /// The identity of a run: a UUID version 7, so ids sort by the time they were made.
@@ -55,7 +57,7 @@ pub struct UnknownWord(String);
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $word:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
         pub enum $name { $($(#[$variant_doc])* #[serde(rename = $word)] $variant),+ }
 
         impl $name {
@@ -68,6 +70,16 @@ macro_rules! words {
                 match self { $(Self::$variant => $word),+ }
             }
         }
+
+        // Derived, it would not see the words of a macro.
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let words = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
+                words.enum_values(Some([$($word),+])).into()
+            }
+        }
+
+        impl ToSchema for $name {}
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,6 +145,8 @@ words! {
         MaxDuration => "max-duration",
         /// `limits.window` closed.
         Window => "window",
+        /// The job was paused.
+        Paused => "paused",
         /// The process was asked to stop.
         Shutdown => "shutdown",
     }
@@ -163,8 +177,6 @@ words! {
         Load => "load",
         /// `limits.stop_file` was there.
         StopFile => "stop-file",
-        /// The job was paused.
-        Paused => "paused",
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 pub use books::Books;
 pub use desk::Desk;
@@ -50,9 +50,20 @@ pub struct Status {
     pub bad_edit: watch::Receiver<Option<String>>,
     /// The time.
     pub clock: Clock,
+    /// So many read a ledger at once: each takes a connection, which the application may need.
+    reading: Arc<Semaphore>,
 }
 
+/// Ledgers that are read at once.
+const READING: usize = 4;
+
 impl Status {
+    /// Of the jobs of `roster`.
+    #[must_use]
+    pub fn new(roster: watch::Receiver<Roster>, bad_edit: watch::Receiver<Option<String>>, clock: Clock) -> Self {
+        Self { roster, bad_edit, clock, reading: Arc::new(Semaphore::new(READING)) }
+    }
+
     /// The desks of all jobs, in the order of their names.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Desk>> {

@@ -149,11 +149,36 @@ impl Answer {
             Self::Active(_) | Self::Answered(_) | Self::Paused(_) => None,
         }
     }
+
+    /// Why there was no run, where there was none.
+    #[must_use]
+    pub fn why_not_run(&self) -> Option<String> {
+        match self {
+            Self::Active(run) | Self::Answered(run) => Some(format!("another run is active: {run}")),
+            Self::Paused(pause) => Some(format!("the job is {pause}")),
+            Self::Ran(_) | Self::Unfinished(_) | Self::Unclaimed(_) => None,
+        }
+    }
+}
+
+/// Where a run is on its way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// It asks whether it may begin.
+    #[default]
+    Claiming,
+    /// It waits for another job that sweeps the same database.
+    Waiting,
+    /// It is under way, and stands in the ledger.
+    Running,
 }
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Progress {
+    /// Where it is on its way.
+    pub phase: Phase,
     /// Rows deleted so far.
     pub deleted: u64,
     /// Batches that deleted rows.

@@ -77,6 +77,7 @@ pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
         }
         found.extend(findings.list);
     }
+    found.extend(http(&session));
     found.extend(log_directory(&session));
     let good = found.iter().all(|finding| finding.level != Severity::Error);
     if args.json {
@@ -104,6 +105,17 @@ async fn managed(session: &Session, job: &Job, findings: &mut Findings<'_>) {
         Err(error) => findings.add(Severity::Ok, format!("sessions cannot be managed: {error}"), None),
     }
     sessions.close().await;
+}
+
+/// Where the daemon would listen. What there is to warn of stands among the warnings of the configuration.
+fn http(session: &Session) -> Option<Finding> {
+    let settings = session.config.http.as_ref()?;
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    let address = settings.listen.as_ref().map(|address| format!("at {scheme}://{address}"));
+    let socket = settings.socket.as_ref().map(|socket| format!("on the socket {}", socket.display()));
+    let places: Vec<_> = address.into_iter().chain(socket).collect();
+    let message = format!("`sweepd run` takes calls {}", places.join(" and "));
+    Some(Finding { job: "http".to_owned(), level: Severity::Ok, message, sql: None })
 }
 
 /// The daemon does not start where it cannot write its log.

@@ -19,7 +19,7 @@ pub async fn run(path: Option<&Path>, args: Args, pause: bool) -> Result<Exit, F
         let changed = session.sweeper(job).set_paused(&job.spec, pause).await?;
         let name = &job.spec.job;
         output::line(match (pause, changed) {
-            (true, true) => format!("{name} is paused until `sweepd resume {name}`; a run of it waits meanwhile"),
+            (true, true) => format!("{name} is paused until `sweepd resume {name}`; a run of it ends after its batch"),
             (true, false) => format!("{name} was paused already"),
             (false, true) => format!("{name} is resumed"),
             (false, false) => format!("{name} was not paused"),

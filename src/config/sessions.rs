@@ -86,6 +86,9 @@ fn chosen<'a>(sessions: &Sessions, jobs: &'a [Job], name: Option<&str>) -> Resul
     match fitting.as_slice() {
         [] => Err("no enabled job has a column for the token; set `token` in the job".to_owned()),
         [job] => Ok(job),
-        several => Err(format!("several jobs have sessions ({}); set `sessions.job` to one of them", names(several))),
+        several => Err(format!(
+            "several jobs have sessions ({}); set `sessions.job` to one of them, or name one (`--job`, over HTTP `?job=`)",
+            names(several)
+        )),
     }
 }

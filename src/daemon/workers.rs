@@ -79,13 +79,16 @@ impl Workers {
         }
         for (name, job) in jobs {
             let assignment = self.assignment(config, job);
-            match self.employed.get(&name).map(|worker| worker.assignment.send_replace(assignment.clone())) {
+            let before = self.employed.get(&name).map(|worker| worker.assignment.send_replace(assignment.clone()));
+            let desk_stays = before.as_ref().is_some_and(|before| counts_alike(before, &assignment));
+            match before {
                 None => self.employ(&name, assignment).await?,
-                Some(before) if is_same(&before, &assignment) => continue,
                 Some(before) if fires_alike(&before.job, job) => {}
                 Some(_) => self.fire_anew(&name, job),
             }
-            self.open_desk(name, &job.database);
+            if !desk_stays {
+                self.open_desk(name, &job.database);
+            }
         }
         self.keep_sessions(config);
         Ok(())
@@ -180,9 +183,9 @@ fn enabled(config: &Config) -> impl Iterator<Item = &Job> {
 }
 
 /// Whether what was counted of a job still holds.
-fn is_same(one: &Assignment, other: &Assignment) -> bool {
-    let database = |assignment: &Assignment| assignment.sweeper.database.url.location();
-    one.job == other.job && database(one) == database(other)
+fn counts_alike(one: &Assignment, other: &Assignment) -> bool {
+    let place = |assignment: &Assignment| (assignment.job.database.clone(), assignment.sweeper.database.url.location());
+    one.job.spec.layout == other.job.spec.layout && place(one) == place(other)
 }
 
 fn fires_alike(one: &Job, other: &Job) -> bool {

@@ -271,8 +271,8 @@ pub fn arm(engine: Engine, target: &str, job: &str, schedule: &str, now: DateTim
     }
 }
 
-/// Selects since when a job has its schedule, and the newest instant up to `now` that was answered. One after that was
-/// answered by a clock that was ahead.
+/// Selects since when a job has its schedule, the newest instant up to `now` that was answered, and the schedule. One after
+/// `now` was answered by a clock that was ahead.
 #[must_use]
 pub fn armed(engine: Engine, target: &str, job: &str, now: DateTime<Utc>) -> Statement {
     Statement::text(engine, "SELECT ")
@@ -287,7 +287,7 @@ pub fn armed(engine: Engine, target: &str, job: &str, now: DateTime<Utc>) -> Sta
         .bind(job)
         .push(" AND scheduled_for <= ")
         .with(|statement| instant(statement, Some(now)))
-        .push(") FROM ")
+        .push("), schedule FROM ")
         .push(&own_table(engine, "armed"))
         .push(" WHERE target = ")
         .bind(target)

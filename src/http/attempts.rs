@@ -14,6 +14,8 @@ const LONGEST_DELAY: Duration = Duration::from_secs(5);
 const FORGOTTEN: TimeDelta = TimeDelta::minutes(5);
 /// One line in the log for each source in this time.
 const LOG_AGAIN: TimeDelta = TimeDelta::minutes(1);
+/// And no more than so many for all of them: who has many addresses must not fill the disk.
+const LINES: u32 = 60;
 /// So many sources are remembered.
 const REMEMBERED: usize = 1024;
 
@@ -28,7 +30,11 @@ pub enum Source {
 
 /// Failed attempts by source.
 #[derive(Debug, Default)]
-pub(super) struct Attempts(HashMap<Source, Record>);
+pub(super) struct Attempts {
+    records: HashMap<Source, Record>,
+    /// When the lines of the last minute began, and how many there were.
+    lines: Option<(DateTime<Utc>, u32)>,
+}
 
 #[derive(Debug)]
 struct Record {
@@ -72,30 +78,40 @@ impl fmt::Display for Source {
 impl Attempts {
     /// Counts a failed attempt.
     pub(super) fn count(&mut self, source: Source, now: DateTime<Utc>) -> Verdict {
-        if !self.0.contains_key(&source) && self.0.len() >= REMEMBERED {
+        if !self.records.contains_key(&source) && self.records.len() >= REMEMBERED {
             self.make_room(now);
         }
+        let may_tell = self.has_lines_left(now);
         let anew = || Record { failures: 0, last: now, untold: 0, told: None };
-        let record = self.0.entry(source).or_insert_with(anew);
+        let record = self.records.entry(source).or_insert_with(anew);
         if now - record.last > FORGOTTEN {
             record.failures = 0;
         }
         record.failures = record.failures.saturating_add(1);
         record.untold = record.untold.saturating_add(1);
         record.last = now;
-        let is_time = record.told.is_none_or(|told| now - told >= LOG_AGAIN);
+        let is_time = may_tell && record.told.is_none_or(|told| now - told >= LOG_AGAIN);
+        let failures = record.failures;
         let to_tell = is_time.then(|| std::mem::take(&mut record.untold));
         if is_time {
             record.told = Some(now);
+            self.lines.iter_mut().for_each(|(_, lines)| *lines += 1);
         }
-        Verdict { delay: delay(record.failures), to_tell }
+        Verdict { delay: delay(failures), to_tell }
+    }
+
+    fn has_lines_left(&mut self, now: DateTime<Utc>) -> bool {
+        if self.lines.is_none_or(|(since, _)| now - since >= LOG_AGAIN) {
+            self.lines = Some((now, 0));
+        }
+        self.lines.is_some_and(|(_, lines)| lines < LINES)
     }
 
     fn make_room(&mut self, now: DateTime<Utc>) {
-        self.0.retain(|_, record| now - record.last <= FORGOTTEN);
-        if self.0.len() >= REMEMBERED {
-            let oldest = self.0.iter().min_by_key(|(_, record)| record.last).map(|(source, _)| *source);
-            oldest.and_then(|source| self.0.remove(&source));
+        self.records.retain(|_, record| now - record.last <= FORGOTTEN);
+        if self.records.len() >= REMEMBERED {
+            let oldest = self.records.iter().min_by_key(|(_, record)| record.last).map(|(source, _)| *source);
+            oldest.and_then(|source| self.records.remove(&source));
         }
     }
 }
@@ -147,11 +163,11 @@ mod tests {
         for number in 0..5000 {
             attempts.count(address(number), at(i64::from(number) / 100));
         }
-        assert_eq!(attempts.0.len(), REMEMBERED);
+        assert_eq!(attempts.records.len(), REMEMBERED);
         assert_eq!(attempts.count(address(4999), at(50)).delay.as_millis(), 200);
         assert_eq!(attempts.count(address(0), at(50)).delay.as_millis(), 100);
         attempts.count(address(9999), at(1000));
-        assert_eq!(attempts.0.len(), 1, "the forgotten make room first");
+        assert_eq!(attempts.records.len(), 1, "the forgotten make room first");
     }
 
     #[test]
@@ -163,5 +179,16 @@ mod tests {
         let shown = |text: &str| of(text).map(|source| source.to_string());
         assert_eq!(shown("2001:db8:1:2::1").as_deref(), Ok("2001:db8:1:2::/64"));
         assert_eq!(shown("::1").as_deref(), Ok("::1"));
+    }
+
+    #[test]
+    fn many_sources_do_not_fill_the_log() {
+        let mut attempts = Attempts::default();
+        let mut told = |seconds| {
+            let sources =
+                (0..u16::MAX).map(|n| Source::of(IpAddr::from([192, 0, n.to_be_bytes()[0], n.to_be_bytes()[1]])));
+            sources.take(5000).filter(|source| attempts.count(*source, at(seconds)).to_tell.is_some()).count()
+        };
+        assert_eq!((told(0), told(30), told(60)), (60, 0, 60));
     }
 }

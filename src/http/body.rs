@@ -38,7 +38,8 @@ impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Body<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _: &S) -> Result<Option<Self>, Failure> {
-        Ok(read(request).await?.map(Self))
+        // `null` is none as well.
+        Ok(read::<Option<T>>(request).await?.flatten().map(Self))
     }
 }
 
@@ -55,9 +56,24 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<Option<T>, Failur
         let error = "the body is not JSON by its Content-Type; send it as application/json";
         return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
     }
-    serde_json::from_slice(&bytes)
-        .map(Some)
-        .map_err(|error| Failure::new(StatusCode::BAD_REQUEST, format!("the body cannot be used: {error}")))
+    // An array would do for serde, its first item as the first field.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(unusable("expected an object of JSON, as in {}"));
+    }
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| unusable(&unquoted(&error)))
+}
+
+fn unusable(why: &str) -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, format!("the body cannot be used: {why}"))
+}
+
+/// Without the value that is of another kind than expected: it may be a token, and callers log what was wrong.
+fn unquoted(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let wrong = text.starts_with("invalid type: ") || text.starts_with("invalid value: ");
+    let Some((value, expected)) = text.rsplit_once(", expected ").filter(|_| wrong) else { return text };
+    let kind = value.split(['"', '`']).next().unwrap_or_default().trim_end();
+    format!("{kind}, expected {expected}")
 }
 
 fn announced(headers: &HeaderMap) -> Option<u64> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Query, State as Of};
 use axum::http::header::{AGE, USER_AGENT};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
@@ -36,9 +36,24 @@ pub(super) struct Parameters {
     /// `0`: answers at once with the ids of the runs.
     #[param(inline)]
     wait: Option<Flag>,
-    /// Of GET: counts now, instead of answering what was counted last.
+}
+
+/// For Vercel's cron, GET takes what POST takes; for all others that changes nothing.
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ParametersOfGet {
+    /// The job; all that are not `manual` without it.
+    job: Option<String>,
+    /// Counts now, instead of answering what was counted last.
     #[param(inline)]
     exact: Option<Flag>,
+    /// For Vercel's cron: only counts what would be deleted.
+    #[param(inline)]
+    dry_run: Option<Flag>,
+    /// For Vercel's cron: `0` answers at once with the ids of the runs.
+    #[param(inline)]
+    wait: Option<Flag>,
 }
 
 /// What a clean-up did.
@@ -105,7 +120,10 @@ pub(super) struct Begun {
 #[serde(rename_all = "camelCase")]
 struct JobBegun {
     job: String,
-    run_id: RunId,
+    /// Null where no run was begun.
+    run_id: Option<RunId>,
+    /// Why not.
+    error: Option<String>,
 }
 
 /// What there is in the tables.
@@ -148,25 +166,36 @@ pub(super) async fn run(
 
 /// Counts the rows; the figures may be some time old, which the header `Age` says in seconds. For Vercel's cron, where that
 /// is configured, it runs the clean-up.
-#[utoipa::path(get, path = "/api/cron/cleanup-sessions", tag = "cron", security(("secret" = [])), params(Parameters),
+#[utoipa::path(get, path = "/api/cron/cleanup-sessions", tag = "cron", security(("secret" = [])),
+    params(ParametersOfGet),
     responses(
         (status = 200, description = "Counted", body = Counted, headers(("Age" = u64, description = "Seconds"))),
+        (status = 202, description = "For Vercel's cron: begun, with `wait=0`", body = Begun),
+        (status = 403, description = "For Vercel's cron: this secret only reads", body = FailureBody),
+        (status = 409, description = "For Vercel's cron: a run is active, or the job is paused", body = FailureBody),
         Reading,
     )
 )]
 pub(super) async fn count(
     reader: Reader,
     Of(state): Of<State>,
-    Query(parameters): Query<Parameters>,
+    Query(parameters): Query<ParametersOfGet>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-    if state.settings.borrow().vercel_cron && agent.is_some_and(|agent| agent.starts_with(VERCEL)) {
+    let is_vercel = method == Method::GET && agent.is_some_and(|agent| agent.starts_with(VERCEL));
+    if state.settings.borrow().vercel_cron && is_vercel {
         reader.operator()?;
-        return clean_up(&state.status, &parameters).await;
+        let ParametersOfGet { job, dry_run, wait, .. } = parameters;
+        return clean_up(&state.status, &Parameters { job, dry_run, wait }).await;
     }
+    statistics(&state.status, &parameters).await
+}
+
+async fn statistics(status: &Status, parameters: &ParametersOfGet) -> Result<Response, Failure> {
     let exact = parameters.exact == Some(Flag(true));
-    let desks = chosen(&state.status, parameters.job.as_deref())?;
+    let desks = chosen(status, parameters.job.as_deref())?;
     let (mut found, mut age) = (Vec::new(), std::time::Duration::ZERO);
     for (desk, counted) in desks.iter().zip(join_all(desks.iter().map(|desk| desk.statistics(exact))).await) {
         let counted = counted.ok_or_else(stopping)?.map_err(|error| failed(&desk.job().spec.job, &error))?;
@@ -178,7 +207,7 @@ pub(super) async fn count(
         total: sum(|stats| stats.total),
         active: sum(|stats| stats.active),
         expired: sum(|stats| stats.expired),
-        timestamp: found.iter().map(|stats| stats.timestamp).min().unwrap_or_else(|| state.status.now()),
+        timestamp: found.iter().map(|stats| stats.timestamp).min().unwrap_or_else(|| status.now()),
     };
     let counted = Counted { success: true, stats: sums, jobs: several(found) };
     Ok(([(AGE, age.as_secs().to_string())], Json(counted)).into_response())
@@ -205,10 +234,10 @@ async fn clean_up(status: &Status, parameters: &Parameters) -> Result<Response, 
     if parameters.wait == Some(Flag(false)) {
         return begin(status, &desks).await.map(|begun| (StatusCode::ACCEPTED, Json(begun)).into_response());
     }
+    // All are asked at once: a caller that goes away then leaves nothing out.
     let answers = join_all(desks.iter().map(|desk| answered(status, desk))).await;
-    let named = desks.iter().map(|desk| desk.job().spec.job.clone()).zip(answers);
-    sum_up(named.map(|(job, answer)| answer.map(|answer| (job, answer))).collect::<Result<_, _>>()?, status.now())
-        .map(|done| Json(done).into_response())
+    let named = desks.iter().map(|desk| desk.job().spec.job.clone()).zip(answers).collect();
+    sum_up(named, status.now()).map(|done| Json(done).into_response())
 }
 
 /// Runs a job, and waits for its end.
@@ -224,7 +253,7 @@ pub(super) async fn begun(status: &Status, desk: &Desk) -> Result<RunId, Failure
     tokio::select! {
         biased;
         answer = answer => not_run(&job, &answer.map_err(|_| stopping())?).map_or(Ok(id), Err),
-        begun = desk.is_begun(id) => if begun { Ok(id) } else { Err(stopping()) },
+        () = desk.begun(id) => Ok(id),
     }
 }
 
@@ -245,19 +274,16 @@ pub(super) fn not_run(job: &str, answer: &Answer) -> Option<Failure> {
 }
 
 async fn begin(status: &Status, desks: &[Arc<Desk>]) -> Result<Begun, Failure> {
-    let (mut jobs, mut first_failure) = (Vec::new(), None);
-    for desk in desks {
-        match begun(status, desk).await {
-            Ok(run_id) => jobs.push(JobBegun { job: desk.job().spec.job.clone(), run_id }),
-            Err(failure) => first_failure = first_failure.or(Some(failure)),
-        }
-    }
-    match jobs.first() {
-        Some(JobBegun { run_id, .. }) => {
-            Ok(Begun { success: true, run_id: *run_id, timestamp: status.now(), jobs: several_of(desks.len(), jobs) })
-        }
-        None => Err(first_failure.unwrap_or_else(stopping)),
-    }
+    let begun = join_all(desks.iter().map(|desk| begun(status, desk))).await;
+    let Some(run_id) = begun.iter().find_map(|begun| begun.as_ref().ok()).copied() else {
+        return Err(begun.into_iter().find_map(Result::err).unwrap_or_else(stopping));
+    };
+    let jobs = desks.iter().zip(begun).map(|(desk, begun)| JobBegun {
+        job: desk.job().spec.job.clone(),
+        run_id: begun.as_ref().ok().copied(),
+        error: begun.err().map(|failure| failure.error().to_owned()),
+    });
+    Ok(Begun { success: true, run_id, timestamp: status.now(), jobs: several(jobs.collect()) })
 }
 
 async fn dry_run(status: &Status, desks: &[Arc<Desk>]) -> Result<CleanUp, Failure> {
@@ -281,14 +307,17 @@ async fn dry_run(status: &Status, desks: &[Arc<Desk>]) -> Result<CleanUp, Failur
 }
 
 /// One answer for all jobs. A job that failed makes it a failure; when none was run, the first says why.
-fn sum_up(answers: Vec<(String, Answer)>, now: DateTime<Utc>) -> Result<CleanUp, Failure> {
-    let nothing_ran = answers.iter().all(|(_, answer)| answer.report().is_none());
-    if let (true, Some((job, answer))) = (nothing_ran, answers.first()) {
-        return Err(not_run(job, answer).unwrap_or_else(stopping));
+fn sum_up(answers: Vec<(String, Result<Answer, Failure>)>, now: DateTime<Utc>) -> Result<CleanUp, Failure> {
+    let ran = |answer: &Result<Answer, Failure>| answer.as_ref().is_ok_and(|answer| answer.report().is_some());
+    if !answers.iter().any(|(_, answer)| ran(answer)) {
+        let Some((job, first)) = answers.into_iter().next() else { return Err(stopping()) };
+        return Err(not_run(&job, &first?).unwrap_or_else(stopping));
     }
-    let all_of_it = answers.iter().all(|(_, answer)| answer.report().is_some_and(is_complete));
+    let complete =
+        |answer: &Result<Answer, Failure>| answer.as_ref().is_ok_and(|answer| answer.report().is_some_and(is_complete));
+    let all_of_it = answers.iter().all(|(_, answer)| complete(answer));
     let failure = failure(&answers);
-    let jobs: Vec<JobDone> = answers.into_iter().map(|(job, answer)| JobDone::new(job, &answer)).collect();
+    let jobs: Vec<JobDone> = answers.into_iter().map(|(job, answer)| JobDone::new(job, answer)).collect();
     let deleted_count = jobs.iter().map(|job| job.deleted_count).sum();
     let jobs = several(jobs);
     if let Some(failure) = failure {
@@ -312,8 +341,8 @@ fn is_complete(report: &Report) -> bool {
 }
 
 /// The jobs whose run failed, and why.
-fn failure(answers: &[(String, Answer)]) -> Option<Failure> {
-    let failed = answers.iter().filter_map(|(job, answer)| Some((job, answer.report()?)));
+fn failure(answers: &[(String, Result<Answer, Failure>)]) -> Option<Failure> {
+    let failed = answers.iter().filter_map(|(job, answer)| Some((job, answer.as_ref().ok()?.report()?)));
     let failed: Vec<_> = failed.filter(|(_, report)| !report.succeeded()).collect();
     let [(_, first), ..] = failed.as_slice() else { return None };
     let run_id = first.run_id;
@@ -327,25 +356,26 @@ pub(super) fn why(report: &Report) -> String {
 }
 
 impl JobDone {
-    fn new(job: String, answer: &Answer) -> Self {
-        let report = answer.report();
-        let (run_id, error) = match answer {
-            Answer::Active(run) | Answer::Answered(run) => (Some(*run), Some("a run is active".to_owned())),
-            Answer::Paused(pause) => (None, Some(pause.to_string())),
-            Answer::Ran(report) | Answer::Unfinished(report) | Answer::Unclaimed(report) => {
-                (Some(report.run_id), report.error.clone())
+    fn new(job: String, answer: Result<Answer, Failure>) -> Self {
+        let done = Self { job, run_id: None, outcome: None, deleted_count: 0, expired: None, error: None };
+        match answer {
+            Err(failure) => Self { error: Some(failure.error().to_owned()), ..done },
+            Ok(Answer::Ran(report) | Answer::Unfinished(report) | Answer::Unclaimed(report)) => Self {
+                run_id: Some(report.run_id),
+                outcome: report.outcome,
+                deleted_count: report.deleted_count,
+                error: report.error,
+                ..done
+            },
+            Ok(Answer::Active(run) | Answer::Answered(run)) => {
+                Self { run_id: Some(run), error: Some("another run is active".to_owned()), ..done }
             }
-        };
-        let deleted_count = report.map_or(0, |report| report.deleted_count);
-        Self { job, run_id, outcome: report.and_then(|report| report.outcome), deleted_count, expired: None, error }
+            Ok(Answer::Paused(pause)) => Self { error: Some(format!("the job is {pause}")), ..done },
+        }
     }
 }
 
 /// What is told of each job only where there are several.
 fn several<T>(jobs: Vec<T>) -> Option<Vec<T>> {
-    several_of(jobs.len(), jobs)
-}
-
-fn several_of<T>(count: usize, jobs: Vec<T>) -> Option<Vec<T>> {
-    (count > 1).then_some(jobs)
+    (jobs.len() > 1).then_some(jobs)
 }

@@ -49,6 +49,12 @@ impl Failure {
         self
     }
 
+    /// What went wrong.
+    #[must_use]
+    pub fn error(&self) -> &str {
+        &self.body.error
+    }
+
     /// The connection ends with this answer.
     #[must_use]
     pub fn closing(mut self) -> Self {

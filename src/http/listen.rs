@@ -127,22 +127,26 @@ impl Bound {
     #[must_use]
     pub fn serve(self, router: Router, stop: &CancellationToken, tasks: &TaskTracker) -> Server {
         let max = self.settings.borrow().max_connections;
-        let connections = Arc::new(Connections {
-            router: router.layer(from_fn(answer)),
-            settings: self.settings(),
-            free: Arc::new(Semaphore::new(max)),
-            stop: stop.clone(),
-            tasks: tasks.clone(),
-        });
+        let router = router.layer(from_fn(answer));
+        // The socket has places of its own: nobody from outside can take them.
+        let connections = || {
+            Arc::new(Connections {
+                router: router.clone(),
+                settings: self.settings.subscribe(),
+                free: Arc::new(Semaphore::new(max)),
+                stop: stop.clone(),
+                tasks: tasks.clone(),
+            })
+        };
         if let Some(listener) = self.tcp {
             let http = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
             let tls = self.settings.borrow().tls.is_some();
             info!(%http, tls, "listening");
-            tasks.spawn(accept(listener, Arc::clone(&connections)));
+            tasks.spawn(accept(listener, connections()));
         }
         if let Some(socket) = self.socket {
             info!(http = %format_args!("unix:{}", socket.path().display()), "listening");
-            tasks.spawn(accept(socket, connections));
+            tasks.spawn(accept(socket, connections()));
         }
         Server(self.settings)
     }

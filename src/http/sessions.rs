@@ -72,8 +72,12 @@ pub(super) struct Touched {
 
 impl State {
     pub(super) fn sessions(&self, parameters: &Parameters) -> Result<Sessions, Failure> {
-        let missing = if parameters.job.is_some() { StatusCode::NOT_FOUND } else { StatusCode::UNPROCESSABLE_ENTITY };
-        self.status.sessions(parameters.job.as_deref()).map_err(|error| Failure::new(missing, error))
+        let job = parameters.job.as_deref();
+        self.status.sessions(job).map_err(|error| {
+            let is_unknown = job.is_some_and(|name| self.status.desk(name).is_none());
+            let status = if is_unknown { StatusCode::NOT_FOUND } else { StatusCode::UNPROCESSABLE_ENTITY };
+            Failure::new(status, error)
+        })
     }
 }
 
@@ -135,13 +139,27 @@ pub(super) async fn revoke_all(
     headers: HeaderMap,
     body: Option<Body<Except>>,
 ) -> Result<Json<Ended>, Failure> {
-    let in_body = body.and_then(|Body(except)| except.except_token);
-    let in_header = headers.get(EXCEPT).map(|token| token.to_str().map(str::to_owned)).transpose().map_err(|_| {
-        Failure::new(StatusCode::BAD_REQUEST, "the header X-Except-Token holds what no token can hold; use the body")
-    })?;
-    let except = in_body.or(in_header);
+    let except = excepted(&headers, body.and_then(|Body(except)| except.except_token))?;
     let revoked_count = state.sessions(&parameters)?.invalidate_user_sessions(&user, except.as_deref()).await?;
     Ok(Json(Ended { success: true, revoked_count }))
+}
+
+/// The one token that is to stay. A caller who gives two would lose a session that was to stay.
+fn excepted(headers: &HeaderMap, in_body: Option<String>) -> Result<Option<String>, Failure> {
+    let wrong = |error| Failure::new(StatusCode::BAD_REQUEST, error);
+    let mut except = in_body;
+    for value in headers.get_all(EXCEPT) {
+        let token = value
+            .to_str()
+            .map_err(|_| wrong("the header X-Except-Token holds what no token can hold; use the body"))?;
+        if except.as_ref().is_some_and(|other| other != token) {
+            return Err(wrong(
+                "there are two different tokens that are to stay; give one, in the body or in X-Except-Token",
+            ));
+        }
+        except = Some(token.to_owned());
+    }
+    Ok(except)
 }
 
 /// Ends a session.

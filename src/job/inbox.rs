@@ -1,13 +1,17 @@
 //! How a job is asked for runs, and what can be seen of it meanwhile.
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::warn;
 
+use crate::clock::Stopwatch;
 use crate::report::Report;
 use crate::sweep::{Answer, Progress, Request};
 
-/// How many requests may wait. A job that is busy for longer than this many of its instants skips the rest unrecorded.
-const CAPACITY: usize = 64;
+/// How many requests may wait: more than there are connections by default. They do so only for moments, and while a
+/// database is away.
+const CAPACITY: usize = 1024;
 
 /// Sends requests to a job.
 #[derive(Debug, Clone)]
@@ -66,6 +70,8 @@ pub struct Activity {
     pub active: Option<Active>,
     /// The last run of this process.
     pub last: Option<Report>,
+    /// The last request that was not run, and why. Who was told that its run waits looks for it here.
+    pub not_run: Option<(Request, Answer)>,
 }
 
 /// A run that is under way, or waits for its turn.
@@ -75,4 +81,55 @@ pub struct Active {
     pub request: Request,
     /// How far it is.
     pub progress: watch::Receiver<Progress>,
+}
+
+/// Who asks for a run while the database is away waits no longer than this for a claim that somebody else waits for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What came while a run was about to be claimed.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub(super) orders: Vec<Order>,
+    since: Option<Stopwatch>,
+}
+
+impl Held {
+    /// Keeps one.
+    pub(super) fn push(&mut self, order: Order) {
+        self.since.get_or_insert_with(Stopwatch::start);
+        self.orders.push(order);
+    }
+
+    /// Returns when those who wait for an answer have waited long enough.
+    pub(super) async fn impatience(&self) {
+        match self.since {
+            Some(since) => tokio::time::sleep(PATIENCE.saturating_sub(since.elapsed())).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Sends those away who wait for an answer.
+    pub(super) fn refuse(&mut self, why: &Report) {
+        let (waiting, others) = std::mem::take(&mut self.orders).into_iter().partition(|order| order.reply.is_some());
+        self.orders = others;
+        self.since = None;
+        let waiting: Vec<Order> = waiting;
+        for order in waiting {
+            order.answer(Some(Answer::Unclaimed(why.clone())));
+        }
+    }
+
+    /// Whether there are any.
+    pub(super) fn waits(&self) -> bool {
+        !self.orders.is_empty()
+    }
+}
+
+impl Order {
+    /// Answers who waits for it, and may have gone.
+    pub(super) fn answer(self, answer: Option<Answer>) {
+        if let (Some(reply), Some(answer)) = (self.reply, answer) {
+            let _ = reply.send(answer);
+        }
+    }
 }

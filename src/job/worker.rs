@@ -10,11 +10,11 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use super::Job;
-use super::inbox::{Active, Activity, Handle, Order};
+use super::inbox::{Active, Activity, Handle, Held, Order};
 use crate::clock::Stopwatch;
 use crate::ledger::Found;
-use crate::report::{Outcome, RunId, Trigger, rfc3339};
-use crate::sweep::{Answer, Error, Progress, Request, Spec, Sweeper};
+use crate::report::{Outcome, Report, RunId, Trigger, rfc3339};
+use crate::sweep::{Answer, Error, Phase, Progress, Request, Spec, Sweeper};
 
 /// An instant that passed this short a time ago may be about to be answered by somebody else.
 const GRACE: Duration = Duration::from_secs(5);
@@ -66,7 +66,8 @@ enum Next {
     Wait,
     /// Watches over the run of another process.
     WatchOver,
-    /// Tells the ledger its schedule again, which says what is still to be answered.
+    /// Looks after a claim that was lost on its way, and tells the ledger the schedule again, which says what is still to
+    /// be answered.
     ArmAgain,
 }
 
@@ -89,7 +90,7 @@ impl Worker {
                 Next::WatchOver => self.watch_over().await,
                 Next::ArmAgain => {
                     self.armed = None;
-                    None
+                    self.watch_over().await
                 }
                 Next::Wait => None,
             };
@@ -205,23 +206,50 @@ impl Worker {
         let active = Active { request, progress: progress.subscribe() };
         self.activity.send_modify(|activity| activity.active = Some(active));
         let stop = self.stop.clone();
+        let mut phase = progress.subscribe();
         let run = run(&assignment, request, &stop, &progress);
         tokio::pin!(run);
+        let mut held = Held::default();
         let answer = loop {
             tokio::select! {
                 answer = &mut run => break answer,
-                Some(other) = self.orders.recv() => self.put_off(&assignment, other, request.id),
+                Some(other) = self.orders.recv() => held.push(other),
+                Ok(_) = phase.wait_for(|progress| progress.phase != Phase::Claiming), if held.waits() => {}
+                () = held.impatience() => held.refuse(&waits(&assignment, request)),
+            }
+            // Until it is claimed, nobody knows whether there will be a run.
+            if progress.borrow().phase != Phase::Claiming {
+                held.orders.drain(..).for_each(|other| self.put_off(&assignment, other, request.id));
             }
         };
+        self.settle(&assignment, held, request.id, answer.as_ref());
         self.activity.send_modify(|activity| {
             activity.active = None;
-            activity.last = answer.as_ref().and_then(Answer::report).cloned().or(activity.last.take());
+            match answer.as_ref().map(|answer| (answer, answer.report())) {
+                Some((_, Some(report))) => activity.last = Some(report.clone()),
+                Some((answer, None)) => activity.not_run = Some((request, answer.clone())),
+                None => {}
+            }
         });
         if let (Some(reply), Some(answer)) = (reply, &answer) {
             // Who asked may have gone.
             let _ = reply.send(answer.clone());
         }
         self.after(&assignment, request, answer)
+    }
+
+    /// What came while a run was about to be claimed, when it ends without having been. When it could not be claimed, the
+    /// instants are still to be answered: the ledger tells which.
+    fn settle(&self, assignment: &Assignment, held: Held, active: RunId, answer: Option<&Answer>) {
+        for other in held.orders {
+            match answer {
+                Some(Answer::Unclaimed(_) | Answer::Paused(_)) if other.reply.is_some() => {
+                    other.answer(answer.cloned());
+                }
+                Some(Answer::Unclaimed(_)) => {}
+                _ => self.put_off(assignment, other, active),
+            }
+        }
     }
 
     /// A request that comes while a run is active: who waits for it is told so, an instant is recorded as skipped.
@@ -283,6 +311,18 @@ fn later(spec: &Spec, error: &Error, pause: Duration) -> Option<Duration> {
     Some((pause * 2).min(LONGEST_PAUSE))
 }
 
+/// What is said to who asks for a run while another waits for the database.
+fn waits(assignment: &Assignment, active: Request) -> Report {
+    let Assignment { job, sweeper, .. } = assignment;
+    let now = sweeper.clock.now();
+    Report {
+        finished_at: Some(now),
+        outcome: Some(Outcome::Failed),
+        error: Some("the database is away, and a run waits for it already".to_owned()),
+        ..Report::begun(&job.spec.job, active.id, active.trigger, active.id.made_at(), &sweeper.host)
+    }
+}
+
 fn takeover(sweeper: &Sweeper) -> Event {
     Event::Order(Order { request: Request::new(Trigger::Takeover, sweeper.clock.now()), reply: None })
 }
@@ -295,11 +335,15 @@ async fn run(
     progress: &watch::Sender<Progress>,
 ) -> Option<Answer> {
     let Assignment { job, sweeper, turn } = assignment;
+    let phase = |phase| progress.send_modify(|progress| progress.phase = phase);
     let _turn = tokio::select! {
         biased;
         () = stop.cancelled() => return None,
         turn = turn.acquire() => turn.ok()?,
+        // Not at once.
+        () = async { phase(Phase::Waiting); std::future::pending().await } => return None,
     };
+    phase(Phase::Claiming);
     Some(sweeper.run(&job.spec, request, stop, progress).await)
 }
 

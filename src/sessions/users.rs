@@ -19,15 +19,25 @@ const LONGEST_EMAIL: usize = 254;
 
 /// What is to change of a user; the rest stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Changes {
     /// The role.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = String, required = false)]
     pub role: Option<String>,
     /// The name; null takes it away.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub name: Name,
     /// The e-mail address.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = String, required = false)]
     pub email: Option<String>,
+}
+
+/// What cannot be taken away is given or left out. With null, somebody wants what is not done.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 /// What is to change of a profile; the rest stays.

@@ -43,7 +43,13 @@ impl Books {
 
     /// What was read counts no more: something has changed.
     pub fn turn_over(&self) {
-        self.standings.forget();
+        self.standings.expire();
+    }
+
+    /// What the ledger said of a job when it was read last.
+    #[must_use]
+    pub fn known(&self, job: &str) -> Option<Standing> {
+        self.standings.latest()?.value.get(job).cloned()
     }
 
     /// What the ledger says of a job. None when the process stops, or the job is gone.

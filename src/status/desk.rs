@@ -9,12 +9,12 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use super::books::Books;
 use super::latest::{Found, Latest};
 use crate::clock::Clock;
-use crate::job::{Activity, Assignment, Handle, Job, Refused};
+use crate::job::{Active, Activity, Assignment, Handle, Job, Refused};
 use crate::ledger::Standing;
 use crate::lifecycle::Background;
 use crate::report::{RunId, Trigger};
 use crate::sweep::stats::{DryRun, Stats};
-use crate::sweep::{Answer, Error, Request, plan};
+use crate::sweep::{Answer, Error, Phase, Request, plan};
 
 /// Statistics older than this are counted anew when somebody asks, if that does not take too long.
 const STALE: Duration = Duration::from_mins(1);
@@ -67,10 +67,18 @@ impl Desk {
         self.handle.activity.borrow().clone()
     }
 
-    /// Waits until the run is under way; false when it is none of this job's any more.
-    pub async fn is_begun(&self, run: RunId) -> bool {
-        let begun = |activity: &Activity| activity.active.as_ref().is_some_and(|active| active.request.id == run);
-        self.handle.activity.clone().wait_for(begun).await.is_ok()
+    /// Waits until the run is under way, or until all that it waits for is its turn. When it does not come to that, who
+    /// asked for the run gets an answer, and this waits for ever.
+    pub async fn begun(&self, run: RunId) {
+        let is_it = |activity: &Activity| activity.active.as_ref().is_some_and(|active| active.request.id == run);
+        let mut activity = self.handle.activity.clone();
+        let active = activity.wait_for(is_it).await.ok().and_then(|activity| activity.active.clone());
+        if let Some(Active { mut progress, .. }) = active
+            && progress.wait_for(|progress| progress.phase != Phase::Claiming).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
     }
 
     /// Asks for a run; the answer comes when it has ended.
@@ -85,7 +93,7 @@ impl Desk {
     /// The statistics that were counted last, or (`exact`) from now. None when the process stops.
     pub async fn statistics(&self, exact: bool) -> Option<Result<Found<Stats>, Error>> {
         if exact {
-            return self.statistics.within(Duration::ZERO, &self.background, || self.count_all()).await;
+            return self.statistics.anew(&self.background, || self.count_all()).await;
         }
         self.statistics.at_once(|found| self.is_stale(found), &self.background, || self.count_all()).await
     }
@@ -108,7 +116,7 @@ impl Desk {
     /// What a run would delete. None when the process stops.
     pub async fn dry_run(&self) -> Option<Result<DryRun, Error>> {
         let count = || self.count(|Assignment { job, sweeper, .. }| async move { sweeper.dry_run(&job.spec).await });
-        let found = self.dry_run.within(Duration::ZERO, &self.background, count).await?;
+        let found = self.dry_run.anew(&self.background, count).await?;
         Some(found.map(|found| found.value))
     }
 
@@ -131,9 +139,25 @@ impl Desk {
         changed
     }
 
+    /// What the ledger said of the job when it was read last.
+    #[must_use]
+    pub fn known_standing(&self) -> Option<Standing> {
+        self.books.known(&self.job().spec.job).map(|standing| self.with_active(standing))
+    }
+
     /// What the ledger says of the job. None when the process stops.
     pub async fn standing(&self) -> Option<Result<Standing, Error>> {
-        self.books.standing(&self.job().spec.job).await
+        let standing = self.books.standing(&self.job().spec.job).await?;
+        Some(standing.map(|standing| self.with_active(standing)))
+    }
+
+    /// An instant whose run waits for its turn is as good as answered.
+    fn with_active(&self, mut standing: Standing) -> Standing {
+        let answering = self.activity().active.and_then(|active| active.request.scheduled_for);
+        if let Some(armed) = &mut standing.armed {
+            armed.answered = armed.answered.max(answering);
+        }
+        standing
     }
 
     /// When the job is run next by itself.

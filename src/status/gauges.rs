@@ -10,24 +10,38 @@ use crate::ledger::Standing;
 use crate::sweep::Error;
 use crate::telemetry::metrics::{JobGauges, Metrics};
 
+/// A database that says nothing for so long is away. Whoever scrapes has little patience.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 impl Status {
     /// Sets the gauges of all jobs and databases.
     pub async fn measure(&self, metrics: &Metrics) {
         metrics.set_reloaded(self.bad_edit.borrow().is_none());
         let desks = self.all();
-        let standings = join_all(desks.iter().map(|desk| desk.standing())).await;
+        let looked = join_all(desks.iter().map(|desk| tokio::time::timeout(PATIENCE, desk.standing()))).await;
         let mut databases = BTreeMap::new();
-        for (desk, standing) in desks.iter().zip(standings) {
-            let Some(standing) = standing else { continue };
-            let up = !matches!(&standing, Err(Error::Database(error)) if error.trouble.is_transient());
-            *databases.entry(desk.job().database.clone()).or_insert(true) &= up;
-            metrics.set(&desk.job().spec.job, &self.gauges(desk, standing.ok().as_ref()));
+        for (desk, looked) in desks.iter().zip(looked) {
+            let job = desk.job();
+            // It may be gone meanwhile, or the process about to stop.
+            if self.desk(&job.spec.job).is_none() || matches!(looked, Ok(None)) {
+                continue;
+            }
+            let away = match &looked {
+                Ok(Some(Err(Error::Database(error)))) => error.trouble.is_transient(),
+                Ok(_) => false,
+                Err(_) => true,
+            };
+            *databases.entry(job.database.clone()).or_insert(true) &= !away;
+            metrics.set(&job.spec.job, &self.gauges(desk));
         }
         metrics.set_databases(&databases);
     }
 
-    fn gauges(&self, desk: &Desk, standing: Option<&Standing>) -> JobGauges {
-        let (job, now) = (desk.job(), self.now());
+    /// From what the ledger said last: who waits for a database that is away is overdue some day.
+    fn gauges(&self, desk: &Desk) -> JobGauges {
+        let (job, now, standing) = (desk.job(), self.now(), desk.known_standing());
+        let standing = standing.as_ref();
+        let overdue = |standing: &Standing| overdue(&job, standing, desk.delay(), now).is_some();
         let counted = desk.known_statistics().map(|found| found.value);
         let last = standing.and_then(|standing| standing.last.as_ref()).filter(|last| last.outcome.is_some());
         JobGauges {
@@ -39,7 +53,7 @@ impl Status {
             next_run: desk.next(now),
             run_active: Some(desk.activity().active.is_some()),
             paused: standing.map(|standing| standing.paused.is_some()),
-            overdue: standing.map(|standing| overdue(&job, standing, desk.delay(), now).is_some()),
+            overdue: standing.map(overdue),
         }
     }
 }

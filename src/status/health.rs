@@ -64,9 +64,12 @@ pub(super) async fn problem(desk: &Desk, now: DateTime<Utc>) -> Option<Problem> 
     }
 }
 
-/// What is wrong with a job of which the ledger says this.
+/// What is wrong with a job of which the ledger says this. Nothing, while it is paused.
 #[must_use]
 pub fn judge(job: &Job, standing: &Standing, delay: TimeDelta, now: DateTime<Utc>) -> Option<Problem> {
+    if standing.paused.is_some() {
+        return None;
+    }
     let name = || job.spec.job.clone();
     if let Some(since) = overdue(job, standing, delay, now) {
         return Some(Problem::Overdue { job: name(), since });
@@ -76,12 +79,15 @@ pub fn judge(job: &Job, standing: &Standing, delay: TimeDelta, now: DateTime<Utc
     Some(Problem::Failed { job: name(), outcome, error: last.error.clone() })
 }
 
-/// The newest instant that should have been answered, when nobody did. A pause answers by skipping.
+/// The newest instant that should have been answered, when nobody did, and no run has done its work since, whatever it
+/// was asked for with. A pause answers by skipping.
 #[must_use]
 pub fn overdue(job: &Job, standing: &Standing, delay: TimeDelta, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let armed = standing.armed?;
+    // The ledger may know another schedule still.
+    let armed = standing.armed.as_ref().filter(|armed| armed.schedule == job.armed_as())?;
     let due = now - GRACE - delay;
     let at = job.schedule.last_at_or_before(due, armed.since)?;
     let answered = armed.answered.is_some_and(|answered| answered >= at);
-    (at > armed.since && !answered).then_some(at)
+    let swept = standing.last_success.is_some_and(|success| success >= at);
+    (at > armed.since && !answered && !swept).then_some(at)
 }

@@ -10,6 +10,8 @@ use crate::lifecycle::Background;
 
 /// What took a second to find out is not found out again within this many seconds, unless somebody insists.
 const REST: u32 = 50;
+/// What takes no longer than this is waited for when the latest value is stale, but not for longer than twice as long.
+const QUICK: Duration = Duration::from_millis(20);
 /// What failed is not tried again within this time, unless somebody insists.
 const FAILED_JUST_NOW: Duration = Duration::from_secs(1);
 
@@ -20,6 +22,8 @@ pub struct Found<T> {
     pub value: T,
     asked: Stopwatch,
     took: Duration,
+    /// It has changed since.
+    expired: bool,
 }
 
 impl<T> Found<T> {
@@ -68,7 +72,7 @@ where
     {
         let mut under_way = {
             let mut state = self.lock();
-            if let Some(value) = state.value.as_ref().filter(|value| value.age() <= max_age) {
+            if let Some(value) = state.value.as_ref().filter(|value| !value.expired && value.age() <= max_age) {
                 return Some(Ok(value.clone()));
             }
             if let Some(failure) = state.failure.as_ref().filter(|failure| failure.age() <= max_age) {
@@ -80,8 +84,28 @@ where
         Some(outcome.map_err(|failure| failure.value))
     }
 
-    /// The latest value, however old. When it `is_stale`, a newer one is found out meanwhile, but not all the time. Only
-    /// where there is none is it waited for.
+    /// A value that was begun to be found out from now on: at most one that is under way is waited for before.
+    pub async fn anew<W>(&self, background: &Background, work: impl FnOnce() -> W) -> Option<Result<Found<T>, E>>
+    where
+        W: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let asked = Stopwatch::start();
+        let earlier = self.lock().under_way.clone();
+        if let Some(mut earlier) = earlier {
+            // Given up or not, the next one is ours.
+            let _ = earlier.wait_for(Option::is_some).await;
+        }
+        self.within(asked.elapsed(), background, work).await
+    }
+
+    /// The latest value, if there is one, however old.
+    #[must_use]
+    pub fn latest(&self) -> Option<Found<T>> {
+        self.lock().value.clone()
+    }
+
+    /// The latest value, however old. When it `is_stale`, a newer one is found out meanwhile, but not all the time. That is
+    /// waited for where there is none, and for a moment where it took only a moment the last time.
     pub async fn at_once<W>(
         &self,
         is_stale: impl FnOnce(&Found<T>) -> bool,
@@ -91,10 +115,12 @@ where
     where
         W: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let latest = self.lock().value.clone();
-        let Some(latest) = latest else { return self.within(FAILED_JUST_NOW, background, work).await };
-        self.look_again(is_stale, background, work);
-        Some(Ok(latest))
+        let Some(latest) = self.latest() else { return self.within(FAILED_JUST_NOW, background, work).await };
+        let newer = self.look_again(is_stale, background, work).filter(|_| latest.took <= QUICK);
+        let Some(mut newer) = newer else { return Some(Ok(latest)) };
+        let newer = tokio::time::timeout(QUICK * 2, newer.wait_for(Option::is_some)).await;
+        let newer = newer.ok().and_then(|outcome| outcome.ok()?.clone()?.ok());
+        Some(Ok(newer.unwrap_or(latest)))
     }
 
     /// The latest value, if there is one. When there is none, or it `is_stale`, one is found out meanwhile, but not all the
@@ -108,17 +134,24 @@ where
     where
         W: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.look_again(is_stale, background, work);
-        self.lock().value.clone()
+        drop(self.look_again(is_stale, background, work));
+        self.latest()
     }
 
-    /// Forgets what was found out: it has changed.
-    pub fn forget(&self) {
+    /// What was found out until now, or is being found out, is old: it has changed.
+    pub fn expire(&self) {
         let mut state = self.lock();
-        (state.value, state.failure, state.under_way) = (None, None, None);
+        state.value.iter_mut().for_each(|value| value.expired = true);
+        (state.failure, state.under_way) = (None, None);
     }
 
-    fn look_again<W>(&self, is_stale: impl FnOnce(&Found<T>) -> bool, background: &Background, work: impl FnOnce() -> W)
+    /// Has a newer value found out where that is wanted, and says where it will be.
+    fn look_again<W>(
+        &self,
+        is_stale: impl FnOnce(&Found<T>) -> bool,
+        background: &Background,
+        work: impl FnOnce() -> W,
+    ) -> Option<watch::Receiver<Option<Outcome<T, E>>>>
     where
         W: Future<Output = Result<T, E>> + Send + 'static,
     {
@@ -126,9 +159,7 @@ where
         let is_wanted = state.value.as_ref().is_none_or(|value| is_stale(value) && value.age() > value.took * REST);
         let failed_lately =
             state.failure.as_ref().is_some_and(|failure| failure.age() < failure.took * REST + FAILED_JUST_NOW);
-        if is_wanted && !failed_lately {
-            drop(self.begin(&mut state, background, work));
-        }
+        (is_wanted && !failed_lately).then(|| self.begin(&mut state, background, work))
     }
 
     /// Starts to find out, unless somebody does so already. That goes on when nobody waits for it any more.
@@ -166,8 +197,9 @@ where
     ) -> Outcome<T, E> {
         let took = asked.elapsed();
         let outcome = match found {
-            Ok(value) => Ok(Found { value, asked, took }),
-            Err(failure) => Err(Found { value: failure, asked, took }),
+            Ok(value) => Ok(Found { value, asked, took, expired: false }),
+            // Its age counts from its end: it may have taken long to fail.
+            Err(failure) => Err(Found { value: failure, asked: Stopwatch::start(), took, expired: false }),
         };
         let mut state = self.lock();
         if state.under_way.as_ref().is_some_and(|under_way| under_way.same_channel(mine)) {

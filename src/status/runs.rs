@@ -6,12 +6,12 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Status;
+use super::{Desk, Status};
 use crate::db::{Database, DbError, Settings, migrate};
 use crate::job::Active;
 use crate::ledger::Ledger;
-use crate::report::{Report, RunId};
-use crate::sweep::Progress;
+use crate::report::{Outcome, Report, RunId};
+use crate::sweep::{Answer, Progress, Request};
 
 /// A run: its report, and while it is under way in this process, how far it is.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -29,10 +29,14 @@ impl Status {
     /// # Errors
     /// Those of a database.
     pub async fn runs(&self, limit: u32) -> Result<Vec<Run>, DbError> {
+        let _turn = self.reading.acquire().await;
         let mut reports = Vec::new();
-        for found in join_all(self.databases().into_iter().map(|settings| history(settings, limit))).await {
-            reports.extend(found?);
+        let found = join_all(self.databases().into_iter().map(|settings| history(settings, limit))).await;
+        // One that is away hides no runs of the others.
+        if let Some(error) = found.iter().all(Result::is_err).then(|| found.first()?.as_ref().err()).flatten() {
+            return Err(error.clone());
         }
+        reports.extend(found.into_iter().flatten().flatten());
         reports.sort_by_key(|report| std::cmp::Reverse((report.started_at, report.run_id)));
         reports.truncate(limit.try_into().unwrap_or(usize::MAX));
         Ok(reports.into_iter().map(|report| self.with_progress(report)).collect())
@@ -43,12 +47,22 @@ impl Status {
     /// # Errors
     /// Those of a database.
     pub async fn run(&self, id: RunId) -> Result<Option<Run>, DbError> {
-        for found in join_all(self.databases().into_iter().map(|settings| report(settings, id))).await {
-            if let Some(report) = found? {
-                return Ok(Some(self.with_progress(report)));
+        let found = {
+            let _turn = self.reading.acquire().await;
+            join_all(self.databases().into_iter().map(|settings| report(settings, id))).await
+        };
+        let mut failure = None;
+        for found in found {
+            match found {
+                Ok(Some(report)) => return Ok(Some(self.with_progress(report))),
+                Ok(None) => {}
+                Err(error) => failure = Some(error),
             }
         }
-        Ok(self.unrecorded(id))
+        match (self.unrecorded(id), failure) {
+            (None, Some(error)) => Err(error),
+            (run, _) => Ok(run),
+        }
     }
 
     /// A run that waits for its turn, or that no ledger knows because its database was away.
@@ -56,14 +70,11 @@ impl Status {
         self.all().into_iter().find_map(|desk| {
             let activity = desk.activity();
             if let Some(Active { request, progress }) = activity.active.filter(|active| active.request.id == id) {
-                let (job, host) = (desk.job().spec.job.clone(), desk.assignment().sweeper.host);
-                let report = Report {
-                    scheduled_for: request.scheduled_for,
-                    ..Report::begun(&job, id, request.trigger, id.made_at(), &host)
-                };
-                return Some(Run { report, progress: Some(*progress.borrow()) });
+                return Some(Run { report: begun(&desk, &request), progress: Some(*progress.borrow()) });
             }
-            let report = activity.last.filter(|last| last.run_id == id)?;
+            let report = activity.last.filter(|last| last.run_id == id);
+            let not_run = activity.not_run.filter(|(request, _)| request.id == id);
+            let report = report.or_else(|| not_run.map(|(request, answer)| skipped(&desk, &request, &answer)))?;
             Some(Run { report, progress: None })
         })
     }
@@ -81,6 +92,18 @@ impl Status {
         let settings = assignments.map(|assignment| (assignment.job.database.clone(), assignment.sweeper.database));
         settings.collect::<BTreeMap<_, _>>().into_values().collect()
     }
+}
+
+/// The report of a request that has only been made.
+fn begun(desk: &Desk, request: &Request) -> Report {
+    let (job, host) = (desk.job().spec.job.clone(), desk.assignment().sweeper.host);
+    let begun = Report::begun(&job, request.id, request.trigger, request.id.made_at(), &host);
+    Report { scheduled_for: request.scheduled_for, ..begun }
+}
+
+/// The report of a request that waited for its turn, and then was not to be run.
+fn skipped(desk: &Desk, request: &Request, answer: &Answer) -> Report {
+    Report { outcome: Some(Outcome::Skipped), error: answer.why_not_run(), ..begun(desk, request) }
 }
 
 async fn history(settings: Settings, limit: u32) -> Result<Vec<Report>, DbError> {

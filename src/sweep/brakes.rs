@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tracing::info;
@@ -24,6 +25,8 @@ impl Run<'_> {
         let limits = &self.spec.limits;
         if self.stop.is_cancelled() {
             Some(StoppedBy::Shutdown)
+        } else if self.paused.load(Ordering::Relaxed) {
+            Some(StoppedBy::Paused)
         } else if self.rows_left() == Some(0) {
             Some(StoppedBy::MaxRows)
         } else if self.watch.elapsed() >= limits.max_duration {
@@ -77,7 +80,9 @@ impl Run<'_> {
             return Ok(());
         }
         let mut waiting: Option<Throttle> = None;
-        while let Some((reason, what)) = self.look().await? {
+        while !self.is_paused().await?
+            && let Some((reason, what)) = self.look().await?
+        {
             if waiting != Some(reason) {
                 info!(job = %self.spec.job, runId = %self.id, "pausing: {what}");
             }
@@ -97,22 +102,19 @@ impl Run<'_> {
 
     /// What a probe finds; nothing when a stop comes first.
     async fn look(&self) -> Result<Option<(Throttle, String)>, Error> {
-        let look = async {
-            match self.paused().await? {
-                None => self.probes.look(&self.database).await,
-                found => Ok(found),
-            }
-        };
-        self.stop.run_until_cancelled(look).await.unwrap_or(Ok(None))
+        self.stop.run_until_cancelled(self.probes.look(&self.database)).await.unwrap_or(Ok(None))
     }
 
-    async fn paused(&self) -> Result<Option<(Throttle, String)>, Error> {
+    /// Whether somebody has paused the job: that ends the run, because others wait for their turn.
+    async fn is_paused(&self) -> Result<bool, Error> {
         if !self.request.heeds_pause() {
-            return Ok(None);
+            return Ok(false);
         }
         let target = self.database.qualify(&self.spec.layout.table).to_string();
-        let pause = self.ledger.paused(&target, &self.spec.job).await?;
-        Ok(pause.map(|pause| (Throttle::Paused, format!("the job is {pause}"))))
+        let look = self.ledger.paused(&target, &self.spec.job);
+        let paused = self.stop.run_until_cancelled(look).await.unwrap_or(Ok(None))?.is_some();
+        self.paused.fetch_or(paused, Ordering::Relaxed);
+        Ok(paused)
     }
 
     /// The answer to a COMMIT may have been lost: the ledger knows whether the batch counts. Where there is a limit on the

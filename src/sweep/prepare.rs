@@ -145,7 +145,7 @@ impl Sweeper {
     /// An instant that comes while the job is paused is answered: when the pause ends, it is not caught up with.
     async fn claim_unless_paused(&self, ledger: &Ledger, new: &NewRun, heeds_pause: bool) -> Result<Claim, DbError> {
         let pause = if heeds_pause { ledger.paused(&new.target, &new.job).await? } else { None };
-        let Some(pause) = pause else { return ledger.claim(new).await };
+        let Some(pause) = pause else { return ledger.claim(new, |report| self.found_dead(report)).await };
         if new.scheduled_for.is_some() && ledger.skip(new, Some(&format!("the job is {pause}"))).await? {
             self.metrics.job(&new.job).skipped(new.trigger);
         }

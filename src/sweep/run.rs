@@ -1,6 +1,7 @@
 //! One run: claim, plan, batches, end.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::log::log;
 use super::plan::Plan;
 use super::probe::Probes;
 use super::retry::{retry, retry_plan};
-use super::{Answer, Error, Progress, Request, Spec, Sweeper, batches, guard};
+use super::{Answer, Error, Phase, Progress, Request, Spec, Sweeper, batches, guard};
 use crate::clock::{Clock, Stopwatch};
 use crate::db::ledger_sql::Ending;
 use crate::db::{Database, DbError, Trouble};
@@ -34,6 +35,8 @@ pub(super) struct Run<'a> {
     pub(super) watch: Stopwatch,
     /// Time paused, by reason.
     pub(super) throttled: Mutex<BTreeMap<Throttle, Duration>>,
+    /// Whether the job was paused meanwhile.
+    pub(super) paused: AtomicBool,
     pub(super) metrics: Arc<JobCounters>,
 }
 
@@ -91,6 +94,7 @@ impl Sweeper {
                     clock,
                     watch,
                     throttled,
+                    paused: AtomicBool::new(false),
                     metrics,
                 };
                 let answer = self.sweep_claimed(&run, claim, &begun).await;
@@ -106,15 +110,13 @@ impl Sweeper {
     }
 
     async fn sweep_claimed(&self, run: &Run<'_>, claim: Claim, begun: &Report) -> Answer {
-        let interrupted = match claim {
-            Claim::Won { interrupted } => interrupted,
+        match claim {
+            Claim::Won => {}
             Claim::Active(other) => return Answer::Active(other),
             Claim::Answered(other) => return Answer::Answered(other),
             Claim::Paused(pause) => return Answer::Paused(pause),
-        };
-        for report in &interrupted {
-            self.found_dead(report);
         }
+        run.progress.send_modify(|progress| progress.phase = Phase::Running);
         info!(job = %run.spec.job, runId = %run.id, trigger = %begun.trigger, "run started");
         let ended = Ended::from(tokio::select! {
             ended = self.sweep(run) => ended,

@@ -26,7 +26,11 @@ fn job(keys: &str) -> Job {
 #[test]
 fn an_instant_is_missed_when_it_came_after_the_schedule_and_nobody_answered() {
     let daily = job("schedule = \"daily at 02:00\"");
-    let armed = |since: &str, answered: Option<&str>| Armed { since: at(since), answered: answered.map(at) };
+    let armed = |since: &str, answered: Option<&str>| Armed {
+        schedule: daily.armed_as(),
+        since: at(since),
+        answered: answered.map(at),
+    };
     let now = at("2026-11-24T09:00:00Z");
     let two = at("2026-11-24T02:00:00Z");
     let cases = [

@@ -7,8 +7,10 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::http::called::{Called, LATER, SECRET};
 use crate::process::{Process, find_program, skip};
-use crate::stage::LIMIT;
+use crate::servers::Engine;
+use crate::stage::{LIMIT, Stage};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/schemathesis");
 const INSTALLED: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/schemathesis");
@@ -68,6 +70,8 @@ impl Schemathesis {
             ])
             .arg("--header")
             .arg(format!("Authorization: Bearer {secret}"))
+            // Who is refused is slowed down, up to five seconds for each call; `http::openapi` has each call refused once.
+            .args(["--exclude-checks", "ignored_auth"])
             .args(options)
             .env("PYTHONUTF8", "1")
             // A proxy of the surroundings has no way to this machine.
@@ -116,6 +120,25 @@ fn output(command: &mut Command) -> Result<String, String> {
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).trim().to_owned();
     if output.status.success() { Ok(said) } else { Err(format!("{name} failed: {said}")) }
+}
+
+#[test]
+fn the_daemon_keeps_what_its_description_promises() {
+    let Some(client) = Schemathesis::ready() else { return };
+    let stage = Stage::fresh(Engine::Sqlite).expect("SQLite is built in");
+    stage.fill(50, 50);
+    stage.database().execute(
+        "CREATE TABLE User (id TEXT PRIMARY KEY, name TEXT, email TEXT NOT NULL UNIQUE, role TEXT NOT NULL);
+        INSERT INTO User VALUES ('ada', 'Ada', 'ada@example.com', 'USER'), ('bob', NULL, 'bob@example.com', 'ADMIN');
+        CREATE TABLE carts (id INTEGER PRIMARY KEY, ends INTEGER NOT NULL);
+        INSERT INTO carts VALUES (1, 1700000000), (2, 1700000001), (3, 4000000000)",
+    );
+    let carts = format!(
+        "[jobs.carts]\nschedule = \"{LATER}\"\ntable = \"carts\"\nexpires_at = \"ends\"\nencoding = \"epoch-seconds\""
+    );
+    let mut called = Called::start(&stage, "", &carts);
+    client.assert_sound(&called.url("/api/openapi.json"), SECRET, &[]);
+    called.stop();
 }
 
 /// A small API of Python's own server, to try the client itself on.

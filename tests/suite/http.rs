@@ -1,11 +1,18 @@
 //! The HTTP server: whom it lets in, what it stands, and how it starts and ends.
 
+pub mod called;
 mod calls;
 pub mod client;
-mod daemon;
+mod cron;
+pub mod daemon;
+mod health;
+mod jobs;
 mod limits;
+mod openapi;
 mod secrets;
+mod sessions;
 mod stand;
+mod statistics;
 mod stops;
 mod tls;
 mod unix;

@@ -75,10 +75,45 @@ async fn what_is_stale_is_answered_at_once_and_found_out_meanwhile_but_not_all_t
         asked += 1;
     }
     assert!(asked > 1, "begun anew at once");
-    for _ in 0..100 {
+    for _ in 0..10 {
         assert_eq!(counter.at_once(true).await, Ok(1));
     }
     assert_eq!(counter.begun.load(SeqCst), 2, "one at a time");
+}
+
+#[tokio::test]
+async fn what_takes_only_a_moment_is_waited_for_when_the_latest_is_stale() {
+    let latest = Latest::<u32, String>::default();
+    let background = Lifecycle::install().expect("signals").background();
+    let number = Arc::new(AtomicU32::new(0));
+    let next = async || {
+        let count = || {
+            let number = Arc::clone(&number);
+            async move { Ok(number.fetch_add(1, SeqCst) + 1) }
+        };
+        latest.at_once(|_| true, &background, count).await.expect("an answer").map(|found| found.value)
+    };
+    assert_eq!(next().await, Ok(1));
+    // After its rest.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(next().await, Ok(2));
+}
+
+#[tokio::test]
+async fn what_was_begun_before_all_was_forgotten_is_no_news() {
+    let counter = Counter::new();
+    let before = async { counter.within(Duration::ZERO).await };
+    let meanwhile = async {
+        while counter.begun.load(SeqCst) < 1 {
+            tokio::task::yield_now().await;
+        }
+        counter.latest.expire();
+        counter.let_go_on(1).await;
+    };
+    let (before, ()) = tokio::join!(before, meanwhile);
+    assert_eq!(before, Ok(1), "who asked before is answered");
+    let (after, ()) = tokio::join!(counter.within(Duration::from_mins(1)), counter.let_go_on(2));
+    assert_eq!(after, Err("the second time".to_owned()), "it is found out anew");
 }
 
 #[tokio::test]
@@ -94,4 +129,28 @@ async fn it_goes_on_when_nobody_waits_any_more_and_is_given_up_at_a_stop() {
     let ask = stopped.latest.within(Duration::ZERO, &stopped.background, || stopped.slowly());
     let (answer, _) = tokio::join!(ask, lifecycle.drain(Duration::from_secs(5)));
     assert!(answer.is_none());
+}
+
+#[tokio::test]
+async fn who_wants_it_anew_does_not_get_what_was_begun_before() {
+    let counter = Counter::new();
+    let anew = || async {
+        let found = counter.latest.anew(&counter.background, || counter.slowly()).await;
+        found.expect("an answer").map(|found| found.value)
+    };
+    let meanwhile = async {
+        counter.let_go_on(1).await;
+        counter.let_go_on(2).await;
+    };
+    let early = counter.within(Duration::ZERO);
+    let late = async {
+        while counter.begun.load(SeqCst) < 1 {
+            tokio::task::yield_now().await;
+        }
+        join_all((0..100).map(|_| anew())).await
+    };
+    let (early, late, ()) = tokio::join!(early, late, meanwhile);
+    assert_eq!(early, Ok(1));
+    assert!(late.iter().all(|late| late == &Err("the second time".to_owned())), "{late:?}");
+    assert_eq!(counter.begun.load(SeqCst), 2, "one for all of them");
 }

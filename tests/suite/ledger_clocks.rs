@@ -1,12 +1,13 @@
 //! Rows that a wrong clock has left in the ledger, and rows that time has left behind.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use sweepd::clock::Clock;
 use sweepd::db::ledger_sql::NewRun;
 use sweepd::ledger::{Armed, Claim, Found, Ledger};
-use sweepd::report::{Outcome, RunId};
+use sweepd::report::{Outcome, Report, RunId};
 
 use crate::servers::Engine;
 use crate::stage::Stage;
@@ -20,6 +21,11 @@ const DAY: i64 = 24 * HOUR;
 /// By the host's clock, to the millisecond: `SQLite` keeps no more.
 fn now() -> DateTime<Utc> {
     Clock::system().now().trunc_subsecs(3)
+}
+
+/// Keeps what was said of a run that was closed.
+fn keep(closed: &Mutex<Vec<(RunId, Option<Outcome>)>>, report: &Report) {
+    closed.lock().unwrap().push((report.run_id, report.outcome));
 }
 
 /// Moves a time of a run to so many seconds from now, by the database's clock.
@@ -41,7 +47,7 @@ fn answering(at: DateTime<Utc>) -> NewRun {
 }
 
 async fn complete(ledger: &Ledger, run: &NewRun) -> RunId {
-    assert_eq!(ledger.claim(run).await.unwrap(), won());
+    assert_eq!(ledger.claim(run, |_| {}).await.unwrap(), won());
     ledger.finish(run.id, &ending(), true).await.unwrap();
     run.id
 }
@@ -49,7 +55,7 @@ async fn complete(ledger: &Ledger, run: &NewRun) -> RunId {
 /// A run that was found dead, and closed.
 async fn interrupted(stage: &Stage, ledger: &Ledger) -> RunId {
     let run = run(None);
-    assert_eq!(ledger.claim(&run).await.unwrap(), won());
+    assert_eq!(ledger.claim(&run, |_| {}).await.unwrap(), won());
     move_to(stage, run.id, &["heartbeat_at"], -HOUR);
     let found = ledger.recover(TARGET, JOB).await.unwrap();
     assert!(matches!(&found, Found::Dead(report) if report.run_id == run.id), "{found:?}");
@@ -62,22 +68,23 @@ fn what_a_clock_a_year_ahead_has_armed_and_answered_does_not_count() {
     on_every_engine(&async |_, _, ledger| {
         let now = now();
         let arm = async |now| ledger.arm(TARGET, JOB, SCHEDULE, now).await.unwrap();
+        let armed = |since, answered| Armed { schedule: SCHEDULE.to_owned(), since, answered };
         let a_year_on = now + TimeDelta::days(365);
         complete(ledger, &answering(a_year_on)).await;
         let then = a_year_on + TimeDelta::hours(1);
-        assert_eq!(arm(then).await, Armed { since: then, answered: Some(a_year_on) });
+        assert_eq!(arm(then).await, armed(then, Some(a_year_on)));
 
         let since = now - TimeDelta::days(2);
-        assert_eq!(arm(since).await, Armed { since, answered: None });
+        assert_eq!(arm(since).await, armed(since, None));
         // It stays so: since then instants may have been missed.
-        assert_eq!(arm(now).await, Armed { since, answered: None });
+        assert_eq!(arm(now).await, armed(since, None));
         complete(ledger, &answering(now - TimeDelta::days(1))).await;
-        assert_eq!(arm(now).await, Armed { since, answered: Some(now - TimeDelta::days(1)) });
+        assert_eq!(arm(now).await, armed(since, Some(now - TimeDelta::days(1))));
         complete(ledger, &answering(now)).await;
-        assert_eq!(arm(now).await, Armed { since, answered: Some(now) });
+        assert_eq!(arm(now).await, armed(since, Some(now)));
 
         let another = ledger.arm(TARGET, JOB, "hourly UTC", now).await.unwrap();
-        assert_eq!(another, Armed { since: now, answered: Some(now) });
+        assert_eq!(another, Armed { schedule: "hourly UTC".to_owned(), ..armed(now, Some(now)) });
     });
 }
 
@@ -86,11 +93,11 @@ fn what_a_clock_a_year_ahead_has_armed_and_answered_does_not_count() {
 fn a_heartbeat_that_is_far_ahead_is_that_of_a_dead_run() {
     on_every_engine(&async |stage, _, ledger| {
         let first = run(None);
-        ledger.claim(&first).await.unwrap();
+        ledger.claim(&first, |_| {}).await.unwrap();
         // Less than `stale_after`: the clocks of a cluster differ by as much after a failover.
         move_to(stage, first.id, &["heartbeat_at"], 9);
         assert_eq!(ledger.recover(TARGET, JOB).await.unwrap(), Found::Alive);
-        assert_eq!(ledger.claim(&run(None)).await.unwrap(), Claim::Active(first.id));
+        assert_eq!(ledger.claim(&run(None), |_| {}).await.unwrap(), Claim::Active(first.id));
         // One that lives sets it right.
         move_to(stage, first.id, &["heartbeat_at"], HOUR);
         assert!(ledger.heartbeat(first.id).await.unwrap());
@@ -98,16 +105,40 @@ fn a_heartbeat_that_is_far_ahead_is_that_of_a_dead_run() {
 
         move_to(stage, first.id, &["heartbeat_at"], HOUR);
         let second = run(None);
-        let claim = ledger.claim(&second).await.unwrap();
-        let Claim::Won { interrupted } = claim else { panic!("{claim:?}") };
-        let closed: Vec<_> = interrupted.iter().map(|report| (report.run_id, report.outcome)).collect();
-        assert_eq!(closed, [(first.id, Some(Outcome::Interrupted))]);
+        let closed = Mutex::default();
+        let claim = ledger.claim(&second, |report| keep(&closed, report)).await.unwrap();
+        assert_eq!(claim, won());
+        assert_eq!(closed.into_inner().unwrap(), [(first.id, Some(Outcome::Interrupted))]);
         assert!(!ledger.heartbeat(first.id).await.unwrap(), "it is fenced");
 
         move_to(stage, second.id, &["heartbeat_at"], HOUR);
         let found = ledger.recover(TARGET, JOB).await.unwrap();
         assert!(matches!(&found, Found::Dead(report) if report.run_id == second.id), "{found:?}");
         assert_eq!(stage.audit().len(), 2, "{:?}", stage.audit());
+    });
+}
+
+/// Between the end of the dead run and the claim, another process may come first.
+#[test]
+fn a_dead_run_is_reported_also_when_its_place_is_taken_by_somebody_else() {
+    on_every_engine(&async |stage, _, ledger| {
+        if stage.database().engine() != Engine::Sqlite {
+            return;
+        }
+        let (dead, quick) = (run(None), run(None));
+        ledger.claim(&dead, |_| {}).await.unwrap();
+        move_to(stage, dead.id, &["heartbeat_at"], -HOUR);
+        stage.database().execute(&format!(
+            "CREATE TRIGGER quick AFTER UPDATE ON sweepd_run WHEN NEW.state = 'interrupted' BEGIN
+                INSERT INTO sweepd_run (id, target, job, triggered_by, state, host, started_at, heartbeat_at)
+                SELECT '{}', target, job, 'api', 'running', 'elsewhere', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
+                    strftime('%Y-%m-%dT%H:%M:%fZ', 'now') FROM sweepd_run WHERE id = NEW.id; END",
+            quick.id
+        ));
+        let closed = Mutex::default();
+        let claim = ledger.claim(&run(None), |report| keep(&closed, report)).await.unwrap();
+        assert_eq!(claim, Claim::Active(quick.id));
+        assert_eq!(closed.into_inner().unwrap(), [(dead.id, Some(Outcome::Interrupted))]);
     });
 }
 
@@ -160,7 +191,7 @@ fn old_runs_are_forgotten_whatever_became_of_their_job() {
         add((TARGET, JOB), None, 29, true).await;
         add((TARGET, JOB), ago(-400), 1, true).await;
         let running = NewRun { job: "removed".into(), ..run(None) };
-        ledger.claim(&running).await.unwrap();
+        ledger.claim(&running, |_| {}).await.unwrap();
         move_to(stage, running.id, &["started_at"], -600 * DAY);
         kept.push(running.id.to_string());
 

@@ -70,7 +70,7 @@ impl Engineer {
                 scheduled_for: None,
                 host: "elsewhere".to_owned(),
             };
-            assert_eq!(ledger.claim(&new).await.unwrap(), Claim::Won { interrupted: Vec::new() });
+            assert_eq!(ledger.claim(&new, |_| {}).await.unwrap(), Claim::Won);
             let mut transaction = database.begin(Purpose::Batch).await.unwrap();
             assert!(ledger.count(&mut transaction, new.id, 7).await.unwrap());
             transaction.commit().await.unwrap();

@@ -34,9 +34,7 @@ fn minutes(minutes: i64) -> DateTime<Utc> {
 fn on_every_engine(test: &impl AsyncFn(&App)) {
     for engine in Engine::all() {
         if let Some(stage) = Stage::fresh(engine) {
-            let app = App { stage, engine };
-            app.create_users();
-            block_on(test(&app));
+            block_on(test(&App::new(stage)));
         }
     }
 }
@@ -46,12 +44,18 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// An application with sessions, users and an audit log.
-struct App {
-    stage: Stage,
-    engine: Engine,
+pub struct App {
+    pub stage: Stage,
+    pub engine: Engine,
 }
 
 impl App {
+    pub fn new(stage: Stage) -> Self {
+        let app = Self { engine: stage.database().engine(), stage };
+        app.create_users();
+        app
+    }
+
     fn create_users(&self) {
         let role = match self.engine {
             Engine::Postgres => {
@@ -68,11 +72,11 @@ impl App {
         ));
     }
 
-    fn name(&self, name: &str) -> String {
+    pub fn name(&self, name: &str) -> String {
         quoted(self.engine, name)
     }
 
-    fn database(&self) -> &TestDatabase {
+    pub fn database(&self) -> &TestDatabase {
         self.stage.database()
     }
 
@@ -86,22 +90,22 @@ impl App {
     }
 
     /// Adds a session that ends at `expires`.
-    fn add(&self, token: &str, user: &str, expires: DateTime<Utc>) {
+    pub fn add(&self, token: &str, user: &str, expires: DateTime<Utc>) {
         let sql = format!("INSERT INTO {} VALUES {}", self.name("Session"), row(self.engine, token, user, expires));
         self.database().execute(&sql);
     }
 
-    fn tokens(&self) -> Vec<String> {
+    pub fn tokens(&self) -> Vec<String> {
         tokens(&self.stage)
     }
 
-    fn audit(&self) -> Vec<Value> {
+    pub fn audit(&self) -> Vec<Value> {
         self.stage.audit()
     }
 }
 
 /// Adds sessions of Ada, one for each end: `t0`, `t1`, and so on.
-fn add_all(stage: &Stage, ends: &[DateTime<Utc>]) {
+pub fn add_all(stage: &Stage, ends: &[DateTime<Utc>]) {
     let engine = stage.database().engine();
     let row = |(number, end): (usize, &DateTime<Utc>)| row(engine, &format!("t{number}"), "ada", *end);
     let rows: Vec<_> = ends.iter().enumerate().map(row).collect();

@@ -58,7 +58,7 @@ pub fn ending() -> Ending {
 }
 
 pub fn won() -> Claim {
-    Claim::Won { interrupted: Vec::new() }
+    Claim::Won
 }
 
 /// The driver asks `MySQL` for the rows that were found, where others count those that were changed: a claim that lost
@@ -68,17 +68,17 @@ fn the_loser_of_a_claim_knows_it() {
     on_every_engine(&async |stage, _, ledger| {
         let (today, tomorrow) = (Some("2026-11-24T02:00:00Z"), Some("2026-11-25T02:00:00Z"));
         let (first, second, third) = (run(today), run(today), run(tomorrow));
-        assert_eq!(ledger.claim(&first).await.unwrap(), won());
-        assert_eq!(ledger.claim(&second).await.unwrap(), Claim::Answered(first.id));
-        assert_eq!(ledger.claim(&third).await.unwrap(), Claim::Active(first.id));
+        assert_eq!(ledger.claim(&first, |_| {}).await.unwrap(), won());
+        assert_eq!(ledger.claim(&second, |_| {}).await.unwrap(), Claim::Answered(first.id));
+        assert_eq!(ledger.claim(&third, |_| {}).await.unwrap(), Claim::Active(first.id));
         let skipped = run(tomorrow);
         assert_eq!(
             (ledger.skip(&skipped, None).await.unwrap(), ledger.skip(&third, None).await.unwrap()),
             (true, false)
         );
         ledger.finish(first.id, &ending(), true).await.unwrap();
-        assert_eq!(ledger.claim(&second).await.unwrap(), Claim::Answered(first.id));
-        assert_eq!(ledger.claim(&third).await.unwrap(), Claim::Answered(skipped.id), "{:?}", stage.runs());
+        assert_eq!(ledger.claim(&second, |_| {}).await.unwrap(), Claim::Answered(first.id));
+        assert_eq!(ledger.claim(&third, |_| {}).await.unwrap(), Claim::Answered(skipped.id), "{:?}", stage.runs());
     });
 }
 
@@ -88,8 +88,8 @@ fn claim_and_finish_may_be_done_again() {
     on_every_engine(&async |stage, database, ledger| {
         for at in [Some("2026-11-24T02:00:00Z"), None] {
             let run = run(at);
-            assert_eq!(ledger.claim(&run).await.unwrap(), won());
-            assert_eq!(ledger.claim(&run).await.unwrap(), won());
+            assert_eq!(ledger.claim(&run, |_| {}).await.unwrap(), won());
+            assert_eq!(ledger.claim(&run, |_| {}).await.unwrap(), won());
             let mut batch = database.begin(Purpose::Batch).await.unwrap();
             assert!(ledger.count(&mut batch, run.id, 7).await.unwrap());
             batch.commit().await.unwrap();
@@ -108,7 +108,7 @@ fn claim_and_finish_may_be_done_again() {
 fn a_heartbeat_has_the_time_of_its_statement() {
     on_every_engine(&async |stage, database, ledger| {
         let run = run(None);
-        ledger.claim(&run).await.unwrap();
+        ledger.claim(&run, |_| {}).await.unwrap();
         let mut batch = database.begin(Purpose::Batch).await.unwrap();
         let (waits, apart) = match stage.database().engine() {
             Engine::Postgres => (

@@ -130,7 +130,10 @@ impl JobCounters {
     /// lost, they are more than was seen.
     pub fn ended(&self, report: &Report) {
         self.followed().ended(report);
-        self.outcome(report);
+        // Who found it dead has counted it.
+        if report.outcome != Some(Outcome::Interrupted) {
+            self.outcome(report);
+        }
     }
 
     /// Counts a run of this process whose end could not be written to the ledger.

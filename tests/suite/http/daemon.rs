@@ -33,7 +33,7 @@ fn start(http: &str) -> (Stage, Process) {
 }
 
 /// Where it says that it listens.
-fn address(daemon: &mut Process) -> SocketAddr {
+pub fn address(daemon: &mut Process) -> SocketAddr {
     let said = daemon.wait_for_output("is ready", LIMIT);
     let address = said.split("http=").nth(1).expect("an address").split_whitespace().next().expect("an address");
     address.parse().unwrap_or_else(|error| panic!("{error}: {said}"))
@@ -45,7 +45,7 @@ fn stop(daemon: &mut Process) {
 }
 
 /// Waits until its output has `text` `times` times.
-fn said(daemon: &Process, text: &str, times: usize) {
+pub fn said(daemon: &Process, text: &str, times: usize) {
     let deadline = Deadline::after(LIMIT);
     while daemon.output().matches(text).count() < times {
         assert!(!deadline.has_passed(), "not {times} times {text:?}:\n{}", daemon.output());
@@ -72,6 +72,25 @@ fn it_is_alive_and_lets_nobody_in_without_a_secret() {
     assert!(output.contains("from=127.0.0.1 attempts=1"), "{output}");
     assert!(!output.contains("secret-that-is-not") && !output.contains(SECRET), "{output}");
     assert_eq!(output.matches("was refused").count(), 1, "one line a minute: {output}");
+}
+
+#[test]
+fn check_says_where_it_would_listen() {
+    let stage = Stage::fresh(Engine::Sqlite).expect("SQLite is built in");
+    let check = |http: &str| {
+        let mut command = sweepd();
+        command.arg("--config").arg(stage.configure(NEVER, "", http)).arg("check");
+        let output = command.output().expect("it runs");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let secret = format!("secret = \"{SECRET}\"");
+    let said = check(&format!("[http]\n{secret}"));
+    assert!(said.contains("ok       http: `sweepd run` takes calls at http://127.0.0.1:8787\n"), "{said}");
+    let both = check(&format!("[http]\nlisten = \"0.0.0.0:80\"\nsocket = \"/run/sweepd/http.sock\"\n{secret}"));
+    let part = "takes calls at http://0.0.0.0:80 and on the socket /run/sweepd/http.sock\n";
+    assert!(both.contains(part) && both.contains("warning  http.listen: others can reach"), "{both}");
+    assert!(!both.contains(SECRET), "{both}");
+    assert!(!check("").contains("http"));
 }
 
 #[test]

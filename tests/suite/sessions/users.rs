@@ -8,7 +8,7 @@ use crate::servers::Engine;
 
 impl App {
     /// Name, e-mail address and role of a user.
-    fn user(&self, id: &str) -> [Option<String>; 3] {
+    pub fn user(&self, id: &str) -> [Option<String>; 3] {
         let table = self.name("User");
         let text = |column: &str| match self.engine {
             Engine::Postgres => format!("{column}::text"),
