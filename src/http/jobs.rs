@@ -194,7 +194,7 @@ pub(super) enum RunOrDryRun {
     DryRun(Box<DryRun>),
 }
 
-/// Pauses a job, in all processes: its instants are skipped, and a run of it waits.
+/// Pauses a job, in all processes: its instants are skipped, and a run of it ends after its batch.
 #[utoipa::path(post, path = "/api/jobs/{name}/pause", tag = "jobs", security(("secret" = [])),
     params(("name" = String, Path, description = "The job")),
     responses(

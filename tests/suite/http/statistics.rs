@@ -130,7 +130,7 @@ fn they_are_known_while_the_database_is_away() {
                     assert_eq!(called.run(&id)["outcome"], "failed");
                     assert_eq!(called.post(CRON).json()["deletedCount"], 10);
                     called.stop();
-                })
+                });
             });
         }
     });
