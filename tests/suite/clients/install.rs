@@ -41,7 +41,8 @@ fn or_skip(what: &str, install: fn(&Path) -> Result<(), String>) -> Option<PathB
 fn install_node(directory: &Path) -> Result<(), String> {
     node_is_recent()?;
     copy(Path::new(SOURCE), directory);
-    let packages = [".npmrc", "package.json", "package-lock.json", "prisma/generate.mjs", "prisma/prisma/schema.prisma"];
+    let packages =
+        [".npmrc", "package.json", "package-lock.json", "prisma/generate.mjs", "prisma/prisma/schema.prisma"];
     step(directory, "node_modules", &packages, || {
         // The packages' own install scripts only fetch what these clients do not use, or cannot be fetched everywhere.
         run(directory, "npm", &["ci", "--ignore-scripts", "--prefer-offline"])?;

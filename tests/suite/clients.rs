@@ -1,0 +1,241 @@
+//! sweepd deletes exactly what each library itself takes for expired, in whatever zones its process and its database
+//! are. The libraries are real ones: they create their tables, write, and judge.
+//!
+//! Takes minutes, so it runs where `SWEEPD_TEST_CLIENTS` is set, as `tests/run --clients` does. With the name of a preset
+//! in it, only that one is tried.
+
+mod cases;
+mod client;
+pub mod install;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Mutex;
+
+use cases::{CASES, Case, Writer};
+use client::Client;
+use serde_json::Value;
+use sweepd::preset::Preset;
+use sweepd::zone::Zone;
+
+use crate::oneshot::Shell;
+use crate::servers::{Engine, PrivateServer, TestDatabase};
+
+const WORKERS: usize = 4;
+
+/// Where the application's process and its database are.
+#[derive(Debug, Clone, Copy)]
+struct Zones {
+    process: &'static str,
+    database: &'static str,
+}
+
+const ZONES: [Zones; 4] = [
+    Zones { process: "UTC", database: "UTC" },
+    Zones { process: "America/New_York", database: "America/New_York" },
+    Zones { process: "Asia/Tokyo", database: "Asia/Tokyo" },
+    Zones { process: "America/New_York", database: "Asia/Tokyo" },
+];
+
+impl fmt::Display for Zones {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.process == self.database {
+            return f.pad(self.process);
+        }
+        f.pad(&format!("{} in {}", self.process, self.database))
+    }
+}
+
+/// What came of a case.
+#[derive(Debug)]
+struct Tally {
+    written: usize,
+    expired: usize,
+    deleted: usize,
+    kept: usize,
+    /// What is not as the library has it.
+    wrong: Vec<String>,
+}
+
+#[test]
+fn sweepd_deletes_what_each_library_takes_for_expired() {
+    let Some(only) = std::env::var_os("SWEEPD_TEST_CLIENTS") else {
+        say("skipped: the clients of the stores (tests/run --clients runs them)");
+        return;
+    };
+    let only = only.to_string_lossy().into_owned();
+    let wanted = |case: &&Case| matches!(&*only, "" | "1") || case.preset == only;
+    let (Some(clients), Some(servers)) = (install::everything(), Servers::start()) else { return };
+    let cases: Vec<_> = CASES.iter().filter(wanted).flat_map(|case| ZONES.map(|zones| (case, zones))).collect();
+    say_versions(clients, &cases);
+
+    let queue = Mutex::new(cases.iter().enumerate());
+    let lines = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                let next = || queue.lock().unwrap().next();
+                while let Some((number, (case, zones))) = next() {
+                    let tally =
+                        servers.database(case.engine, *zones).and_then(|shell| sweep(clients, case, *zones, &shell));
+                    lines.lock().unwrap().insert(number, tally);
+                }
+            });
+        }
+    });
+    report(&cases, &lines.into_inner().unwrap());
+}
+
+/// One case: the library writes and judges, sweepd deletes, the library judges again.
+fn sweep(clients: &Path, case: &Case, zones: Zones, shell: &Shell) -> Result<Tally, String> {
+    let client = Client::new(clients, case, zones, shell.database.url());
+    client.create()?;
+    let tokens = client.write()?;
+    let judged = client.judge(&tokens)?;
+    let expired: BTreeSet<_> =
+        judged.iter().filter(|(_, accepted)| !**accepted).map(|(token, _)| token.clone()).collect();
+
+    let layout = layout(case, zones);
+    shell.job(&layout.job);
+    let said = shell.call(&["clean", "--json"]);
+    let answer: Value = serde_json::from_str(&said.stdout).map_err(|error| format!("{error}: {}", said.stderr))?;
+    if said.code != 0 {
+        return Err(format!("sweepd: {}", said.stdout));
+    }
+
+    let left: BTreeSet<_> = shell.database.texts(&layout.tokens).into_iter().flatten().collect();
+    let gone: BTreeSet<_> = tokens.iter().filter(|token| !left.contains(*token)).cloned().collect();
+    let live: Vec<_> = left.iter().cloned().collect();
+    let accepted = client.judge(&live)?;
+    let mut wrong = Vec::new();
+    let mut check = |right: bool, what: String| {
+        if !right {
+            wrong.push(what)
+        }
+    };
+    check(answer["deletedCount"] == gone.len(), format!("sweepd counts {}", answer["deletedCount"]));
+    check(gone.is_subset(&expired), format!("live sessions are gone: {:?}", gone.difference(&expired)));
+    check(expired.is_subset(&gone), format!("expired sessions are left: {:?}", expired.difference(&gone)));
+    let refused: Vec<_> =
+        accepted.iter().filter(|(token, accepted)| !**accepted && !expired.contains(*token)).collect();
+    check(refused.is_empty(), format!("live sessions are no longer accepted: {refused:?}"));
+    Ok(Tally { written: tokens.len(), expired: expired.len(), deleted: gone.len(), kept: left.len(), wrong })
+}
+
+/// How sweepd is told of a store, and how its tokens are read.
+struct Layout {
+    job: String,
+    tokens: String,
+}
+
+fn layout(case: &Case, zones: Zones) -> Layout {
+    let writer = match case.writer {
+        Writer::Known => None,
+        Writer::Utc => Some("UTC"),
+        Writer::Process => Some(zones.process),
+        Writer::Connection => Some(zones.database),
+    };
+    let zone = Zone::parse(writer.unwrap_or("UTC")).expect("a zone");
+    let (keys, table, token) = match (Preset::find(case.preset), case.by_hand) {
+        (Some(preset), _) => {
+            let layout = preset.layout(engine(case.engine), Some(&zone)).expect("a layout");
+            (format!("preset = {:?}", case.preset), layout.table.name, layout.token.expect("a token"))
+        }
+        (None, Some([table, expires_at, encoding, token])) => {
+            let naive = matches!(encoding, "timestamp" | "iso-text");
+            let zone = if naive && writer.is_none() { "\nwriter_timezone = \"UTC\"" } else { "" };
+            let keys = format!("table = {table:?}\nexpires_at = {expires_at:?}\nencoding = {encoding:?}{zone}");
+            (keys, table.to_owned(), token.to_owned())
+        }
+        (None, None) => panic!("no preset {:?}", case.preset),
+    };
+    let job = match writer {
+        Some(zone) => format!("{keys}\nwriter_timezone = {zone:?}"),
+        None => keys,
+    };
+    let tokens = match case.engine {
+        Engine::MySql => format!("SELECT `{token}` FROM `{table}`"),
+        _ => format!("SELECT \"{token}\" FROM \"{table}\""),
+    };
+    Layout { job, tokens }
+}
+
+const fn engine(engine: Engine) -> sweepd::db::Engine {
+    match engine {
+        Engine::Postgres => sweepd::db::Engine::Postgres,
+        Engine::MySql => sweepd::db::Engine::MySql,
+        Engine::Sqlite => sweepd::db::Engine::Sqlite,
+    }
+}
+
+/// A MySQL server for each zone: it has one for the connections to all of its databases.
+struct Servers(Vec<(&'static str, PrivateServer)>);
+
+impl Servers {
+    fn start() -> Option<Self> {
+        let zones: BTreeSet<_> = ZONES.iter().map(|zones| zones.database).collect();
+        let start = |zone| {
+            let server = PrivateServer::start(Engine::MySql)?;
+            server.admin().execute(&format!("SET GLOBAL time_zone = '{}'", offset(zone)));
+            Some((zone, server))
+        };
+        zones.into_iter().map(start).collect::<Option<_>>().map(Self)
+    }
+
+    fn database(&self, engine: Engine, zones: Zones) -> Result<Shell, String> {
+        let server = self.0.iter().find(|(zone, _)| engine == Engine::MySql && *zone == zones.database);
+        let database = match server {
+            Some((_, server)) => server.fresh(),
+            None => TestDatabase::fresh(engine).ok_or("no server")?,
+        };
+        if engine == Engine::Postgres {
+            let (name, zone) = (database.name(), zones.database);
+            database.admin().execute(&format!("ALTER DATABASE {name} SET timezone = '{zone}'"));
+        }
+        Ok(Shell::on(database))
+    }
+}
+
+/// The zone's offset today, because a server knows zones by name only where somebody has loaded them.
+#[allow(clippy::disallowed_methods, reason = "the servers of the tests live in real time")]
+fn offset(zone: &str) -> String {
+    Zone::parse(zone).expect("a zone").local(chrono::Utc::now()).format("%:z").to_string()
+}
+
+fn say_versions(clients: &Path, cases: &[(&Case, Zones)]) {
+    let mut versions = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for (case, zones) in cases.iter().filter(|(case, _)| seen.insert(case.client)) {
+        let found = Client::new(clients, case, *zones, "sqlite:///dev/null").versions().expect("versions");
+        versions.extend(found.as_object().expect("packages").clone());
+    }
+    let versions: Vec<_> =
+        versions.iter().map(|(name, version)| format!("{name} {}", version.as_str().unwrap())).collect();
+    say(&versions.join(", "));
+}
+
+/// Prints the table, and fails when a line of it is not as it should be.
+fn report(cases: &[(&Case, Zones)], tallies: &BTreeMap<usize, Result<Tally, String>>) {
+    let mut troubles = Vec::new();
+    say("preset                    engine    zone                            written  expired  deleted  live kept");
+    for (number, tally) in tallies {
+        let (case, zones) = &cases[*number];
+        let engine = format!("{:?}", case.engine);
+        let start = format!("{:<25} {engine:<9} {zones:<30}", case.preset);
+        match tally {
+            Ok(Tally { written, expired, deleted, kept, wrong }) => {
+                say(&format!("{start} {written:>8} {expired:>8} {deleted:>8} {kept:>10}"));
+                troubles.extend(wrong.iter().map(|wrong| format!("{start} {:?}: {wrong}", case.environment)));
+            }
+            Err(error) => troubles.push(format!("{start} {:?}: {error}", case.environment)),
+        }
+    }
+    assert!(troubles.is_empty(), "{}", troubles.join("\n"));
+}
+
+/// Not `eprintln!`, which the test runner hides for tests that pass.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

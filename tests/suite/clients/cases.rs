@@ -1,0 +1,92 @@
+//! The stores: each client on each engine, and how sweepd is configured for it.
+
+use crate::servers::Engine::{self, MySql, Postgres, Sqlite};
+
+/// A library that writes sessions on an engine.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    pub preset: &'static str,
+    pub engine: Engine,
+    /// The directory in `tests/clients`.
+    pub client: &'static str,
+    /// What the client needs to know beyond the database and its zones.
+    pub environment: &'static [(&'static str, &'static str)],
+    pub writer: Writer,
+    /// How to get there without a preset: table, expiry column, encoding, token column.
+    pub by_hand: Option<[&'static str; 4]>,
+}
+
+/// What `writer_timezone` has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// Nothing: the preset knows.
+    Known,
+    Utc,
+    /// The zone of the library's process.
+    Process,
+    /// The zone of its database connection.
+    Connection,
+}
+
+/// All of them. Another preset is another line here, once its client is in `tests/clients`.
+#[rustfmt::skip]
+pub const CASES: &[Case] = &[
+    case("authjs-prisma", Postgres, "prisma"),
+    case("authjs-prisma", MySql, "prisma"),
+    case("authjs-prisma", Sqlite, "prisma"),
+    case("authjs-prisma", Sqlite, "prisma").with(&[("TIMESTAMP_FORMAT", "unixepoch-ms")]),
+    case("authjs-prisma-tokens", Postgres, "prisma").with(TOKENS).table("VerificationToken", "expires", "timestamp", "token"),
+    case("authjs-prisma-tokens", MySql, "prisma").with(TOKENS).table("VerificationToken", "expires", "timestamp", "token"),
+    case("authjs-prisma-tokens", Sqlite, "prisma").with(TOKENS).table("VerificationToken", "expires", "iso-text", "token"),
+    case("authjs-drizzle", Postgres, "authjs-drizzle"),
+    case("authjs-drizzle", MySql, "authjs-drizzle"),
+    case("authjs-drizzle", Sqlite, "authjs-drizzle"),
+    case("authjs-drizzle-tokens", Postgres, "authjs-drizzle").with(TOKENS).table("verificationToken", "expires", "timestamp", "token"),
+    case("authjs-drizzle-tokens", MySql, "authjs-drizzle").with(TOKENS).table("verificationToken", "expires", "timestamp", "token"),
+    case("authjs-drizzle-tokens", Sqlite, "authjs-drizzle").with(TOKENS).table("verificationToken", "expires", "epoch-millis", "token"),
+    case("authjs-pg", Postgres, "authjs-pg"),
+    case("authjs-pg-tokens", Postgres, "authjs-pg").with(TOKENS).table("verification_token", "expires", "timestamptz", "token"),
+    case("better-auth", Postgres, "better-auth").table("session", "expiresAt", "timestamptz", "token"),
+    case("better-auth", MySql, "better-auth").table("session", "expiresAt", "timestamp", "token"),
+    case("better-auth", Sqlite, "better-auth").table("session", "expiresAt", "iso-text", "token"),
+    case("better-auth-verification", Postgres, "better-auth").with(TOKENS).table("verification", "expiresAt", "timestamptz", "identifier"),
+    case("better-auth-verification", MySql, "better-auth").with(TOKENS).table("verification", "expiresAt", "timestamp", "identifier"),
+    case("better-auth-verification", Sqlite, "better-auth").with(TOKENS).table("verification", "expiresAt", "iso-text", "identifier"),
+    case("connect-pg-simple", Postgres, "connect-pg-simple").written_in(Writer::Connection),
+    case("express-mysql-session", MySql, "express-mysql-session").table("sessions", "expires", "epoch-seconds", "session_id"),
+    case("django", Postgres, "django").with(USE_TZ),
+    case("django", Postgres, "django").with(NO_TZ),
+    case("django", MySql, "django").with(USE_TZ).written_in(Writer::Utc),
+    case("django", MySql, "django").with(NO_TZ).written_in(Writer::Process),
+    case("django", Sqlite, "django").with(USE_TZ).written_in(Writer::Utc),
+    case("django", Sqlite, "django").with(NO_TZ).written_in(Writer::Process),
+];
+
+const TOKENS: &[(&str, &str)] = &[("ROWS", "tokens")];
+const USE_TZ: &[(&str, &str)] = &[("USE_TZ", "True")];
+const NO_TZ: &[(&str, &str)] = &[("USE_TZ", "False")];
+
+const fn case(preset: &'static str, engine: Engine, client: &'static str) -> Case {
+    Case { preset, engine, client, environment: &[], writer: Writer::Known, by_hand: None }
+}
+
+impl Case {
+    const fn with(self, environment: &'static [(&'static str, &'static str)]) -> Self {
+        Self { environment, ..self }
+    }
+
+    const fn written_in(self, writer: Writer) -> Self {
+        Self { writer, ..self }
+    }
+
+    /// For a preset that does not exist yet.
+    const fn table(
+        self,
+        table: &'static str,
+        expires_at: &'static str,
+        encoding: &'static str,
+        token: &'static str,
+    ) -> Self {
+        Self { by_hand: Some([table, expires_at, encoding, token]), ..self }
+    }
+}

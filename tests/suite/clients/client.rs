@@ -1,0 +1,93 @@
+//! A client's commands. `tests/clients/protocol.mjs` describes them.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Zones;
+use super::cases::Case;
+use crate::process::Process;
+
+/// It writes or judges some dozens of sessions, while others do the same.
+const LIMIT: Duration = Duration::from_secs(120);
+
+pub struct Client<'a> {
+    clients: &'a Path,
+    case: &'a Case,
+    zones: Zones,
+    url: &'a str,
+}
+
+impl<'a> Client<'a> {
+    pub fn new(clients: &'a Path, case: &'a Case, zones: Zones, url: &'a str) -> Self {
+        Self { clients, case, zones, url }
+    }
+
+    /// Lets the library create its tables.
+    pub fn create(&self) -> Result<(), String> {
+        self.call("create", &[]).map(drop)
+    }
+
+    /// Lets the library write sessions, and returns their tokens.
+    pub fn write(&self) -> Result<Vec<String>, String> {
+        let lines = self.call("write", &[])?;
+        Ok(lines.iter().map(token).collect())
+    }
+
+    /// For each token, whether the library accepts it now.
+    pub fn judge(&self, tokens: &[String]) -> Result<BTreeMap<String, bool>, String> {
+        let lines = self.call("judge", tokens)?;
+        Ok(lines.iter().map(|line| (token(line), line["accepted"] == true)).collect())
+    }
+
+    /// The versions of the library's packages.
+    pub fn versions(&self) -> Result<Value, String> {
+        self.call("versions", &[]).map(|mut lines| lines.remove(0))
+    }
+
+    fn call(&self, subcommand: &str, input: &[String]) -> Result<Vec<Value>, String> {
+        let mut command = self.program();
+        command
+            .arg(subcommand)
+            .env("DATABASE_URL", self.url)
+            .env("TZ", self.zones.process)
+            .env("TIME_ZONE", self.zones.process)
+            .envs(self.case.environment.iter().copied());
+        let mut process = Process::spawn_reading(lines(input), command);
+        let code = process.exit_code(LIMIT);
+        if code != 0 {
+            return Err(format!("{subcommand}: {}", process.stderr()));
+        }
+        process.stdout().lines().map(|line| serde_json::from_str(line).map_err(|error| error.to_string())).collect()
+    }
+
+    fn program(&self) -> Command {
+        let directory = self.clients.join(self.case.client);
+        let (program, script) = if directory.join("main.py").exists() {
+            (self.clients.join("venv/bin/python"), "main.py")
+        } else {
+            ("node".into(), "main.mjs")
+        };
+        let mut command = Command::new(program);
+        command.arg(script).current_dir(directory);
+        command
+    }
+}
+
+fn token(line: &Value) -> String {
+    line["token"].as_str().expect("a token").to_owned()
+}
+
+fn lines(texts: &[String]) -> Stdio {
+    let mut file: File = tempfile::tempfile().expect("a temporary file");
+    for text in texts {
+        writeln!(file, "{text}").expect("a line");
+    }
+    file.rewind().expect("its start");
+    file.into()
+}
