@@ -1,4 +1,4 @@
-// The commands that every client understands: node CLIENT/main.mjs create|write|judge|versions
+// The commands that every client understands, one or several: node CLIENT/main.mjs create|write|judge|versions ...
 //
 //   create    the library creates its tables
 //   write     it writes sessions that have expired and ones that have not, and prints {"token", "expires", "kind"} of each
@@ -65,6 +65,8 @@ const commands = {
 };
 
 export async function run(client) {
-  await commands[process.argv[2]](client);
+  for (const command of process.argv.slice(2)) {
+    await commands[command](client);
+  }
   await client.close?.();
 }

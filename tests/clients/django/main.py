@@ -1,4 +1,4 @@
-"""Django's database-backed sessions: python main.py create|write|judge|versions, as in ../protocol.mjs.
+"""Django's database-backed sessions: python main.py create|write|judge|versions ..., as in ../protocol.mjs.
 
 Besides DATABASE_URL: USE_TZ ("True" or "False") and TIME_ZONE of the settings.
 """
@@ -59,4 +59,5 @@ def versions():
     print(json.dumps({package: version(package) for package in packages}))
 
 
-{"create": create, "write": write, "judge": judge, "versions": versions}[sys.argv[1]]()
+for command in sys.argv[1:]:
+    {"create": create, "write": write, "judge": judge, "versions": versions}[command]()

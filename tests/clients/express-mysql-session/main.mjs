@@ -9,7 +9,7 @@ const store = new Store({ host, port, user, password, database, clearExpired: fa
 await store.onReady();
 
 await run({
-  packages: ["express-mysql-session", "express-session", "mysql2"],
+  packages: ["express-mysql-session", "express-session"],
   // It has created its table by now.
   create() {},
   async write(token, expires) {

@@ -1,5 +1,6 @@
 //! The stores: each client on each engine, and how sweepd is configured for it.
 
+use super::Zones;
 use crate::servers::Engine::{self, MySql, Postgres, Sqlite};
 
 /// A library that writes sessions on an engine.
@@ -12,6 +13,8 @@ pub struct Case {
     /// What the client needs to know beyond the database and its zones.
     pub environment: &'static [(&'static str, &'static str)],
     pub writer: Writer,
+    /// Whether its column is a TIMESTAMP of MySQL that holds other times than it says where the server is not in UTC.
+    pub utc_only: bool,
     /// How to get there without a preset: table, expiry column, encoding, token column.
     pub by_hand: Option<[&'static str; 4]>,
 }
@@ -39,18 +42,19 @@ pub const CASES: &[Case] = &[
     case("authjs-prisma-tokens", MySql, "prisma").with(TOKENS).table("VerificationToken", "expires", "timestamp", "token"),
     case("authjs-prisma-tokens", Sqlite, "prisma").with(TOKENS).table("VerificationToken", "expires", "iso-text", "token"),
     case("authjs-drizzle", Postgres, "authjs-drizzle"),
-    case("authjs-drizzle", MySql, "authjs-drizzle"),
+    case("authjs-drizzle", MySql, "authjs-drizzle").utc_only(),
     case("authjs-drizzle", Sqlite, "authjs-drizzle"),
     case("authjs-drizzle-tokens", Postgres, "authjs-drizzle").with(TOKENS).table("verificationToken", "expires", "timestamp", "token"),
-    case("authjs-drizzle-tokens", MySql, "authjs-drizzle").with(TOKENS).table("verificationToken", "expires", "timestamp", "token"),
+    case("authjs-drizzle-tokens", MySql, "authjs-drizzle").with(TOKENS).table("verificationToken", "expires", "timestamp", "token").utc_only(),
     case("authjs-drizzle-tokens", Sqlite, "authjs-drizzle").with(TOKENS).table("verificationToken", "expires", "epoch-millis", "token"),
     case("authjs-pg", Postgres, "authjs-pg"),
     case("authjs-pg-tokens", Postgres, "authjs-pg").with(TOKENS).table("verification_token", "expires", "timestamptz", "token"),
     case("better-auth", Postgres, "better-auth").table("session", "expiresAt", "timestamptz", "token"),
-    case("better-auth", MySql, "better-auth").table("session", "expiresAt", "timestamp", "token"),
+    case("better-auth", MySql, "better-auth").table("session", "expiresAt", "timestamp", "token").utc_only(),
+    case("better-auth", MySql, "better-auth").with(LOCAL).written_in(Writer::Process).table("session", "expiresAt", "timestamp", "token").utc_only(),
     case("better-auth", Sqlite, "better-auth").table("session", "expiresAt", "iso-text", "token"),
     case("better-auth-verification", Postgres, "better-auth").with(TOKENS).table("verification", "expiresAt", "timestamptz", "identifier"),
-    case("better-auth-verification", MySql, "better-auth").with(TOKENS).table("verification", "expiresAt", "timestamp", "identifier"),
+    case("better-auth-verification", MySql, "better-auth").with(TOKENS).table("verification", "expiresAt", "timestamp", "identifier").utc_only(),
     case("better-auth-verification", Sqlite, "better-auth").with(TOKENS).table("verification", "expiresAt", "iso-text", "identifier"),
     case("connect-pg-simple", Postgres, "connect-pg-simple").written_in(Writer::Connection),
     case("express-mysql-session", MySql, "express-mysql-session").table("sessions", "expires", "epoch-seconds", "session_id"),
@@ -64,10 +68,12 @@ pub const CASES: &[Case] = &[
 
 const TOKENS: &[(&str, &str)] = &[("ROWS", "tokens")];
 const USE_TZ: &[(&str, &str)] = &[("USE_TZ", "True")];
+/// What the driver does when nobody tells it the zone.
+const LOCAL: &[(&str, &str)] = &[("MYSQL_TIMEZONE", "local")];
 const NO_TZ: &[(&str, &str)] = &[("USE_TZ", "False")];
 
 const fn case(preset: &'static str, engine: Engine, client: &'static str) -> Case {
-    Case { preset, engine, client, environment: &[], writer: Writer::Known, by_hand: None }
+    Case { preset, engine, client, environment: &[], writer: Writer::Known, utc_only: false, by_hand: None }
 }
 
 impl Case {
@@ -79,6 +85,10 @@ impl Case {
         Self { writer, ..self }
     }
 
+    const fn utc_only(self) -> Self {
+        Self { utc_only: true, ..self }
+    }
+
     /// For a preset that does not exist yet.
     const fn table(
         self,
@@ -88,5 +98,17 @@ impl Case {
         token: &'static str,
     ) -> Self {
         Self { by_hand: Some([table, expires_at, encoding, token]), ..self }
+    }
+
+    /// What tells it from the others of its engine.
+    pub fn label(&self) -> String {
+        let told = self.environment.iter().filter(|(name, _)| *name != "ROWS");
+        let told: Vec<_> = told.map(|(name, value)| format!(" {name}={value}")).collect();
+        format!("{}{}", self.preset, told.concat())
+    }
+
+    /// Whether sweepd says that it cannot know what the column means.
+    pub fn is_refused(&self, zones: Zones) -> bool {
+        self.utc_only && zones.database != "UTC"
     }
 }

@@ -28,32 +28,27 @@ impl<'a> Client<'a> {
         Self { clients, case, zones, url }
     }
 
-    /// Lets the library create its tables.
-    pub fn create(&self) -> Result<(), String> {
-        self.call("create", &[]).map(drop)
-    }
-
-    /// Lets the library write sessions, and returns their tokens.
+    /// Lets the library create its tables and write sessions, and returns their tokens.
     pub fn write(&self) -> Result<Vec<String>, String> {
-        let lines = self.call("write", &[])?;
+        let lines = self.call(&["create", "write"], &[])?;
         Ok(lines.iter().map(token).collect())
     }
 
     /// For each token, whether the library accepts it now.
     pub fn judge(&self, tokens: &[String]) -> Result<BTreeMap<String, bool>, String> {
-        let lines = self.call("judge", tokens)?;
+        let lines = self.call(&["judge"], tokens)?;
         Ok(lines.iter().map(|line| (token(line), line["accepted"] == true)).collect())
     }
 
     /// The versions of the library's packages.
     pub fn versions(&self) -> Result<Value, String> {
-        self.call("versions", &[]).map(|mut lines| lines.remove(0))
+        self.call(&["versions"], &[]).map(|mut lines| lines.remove(0))
     }
 
-    fn call(&self, subcommand: &str, input: &[String]) -> Result<Vec<Value>, String> {
+    fn call(&self, commands: &[&str], input: &[String]) -> Result<Vec<Value>, String> {
         let mut command = self.program();
         command
-            .arg(subcommand)
+            .args(commands)
             .env("DATABASE_URL", self.url)
             .env("TZ", self.zones.process)
             .env("TIME_ZONE", self.zones.process)
@@ -61,7 +56,7 @@ impl<'a> Client<'a> {
         let mut process = Process::spawn_reading(lines(input), command);
         let code = process.exit_code(LIMIT);
         if code != 0 {
-            return Err(format!("{subcommand}: {}", process.stderr()));
+            return Err(format!("{commands:?}: {}", process.stderr()));
         }
         process.stdout().lines().map(|line| serde_json::from_str(line).map_err(|error| error.to_string())).collect()
     }
