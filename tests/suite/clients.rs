@@ -14,10 +14,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Mutex;
 
-use cases::{CASES, Case, Writer};
+use cases::{CASES, Case};
 use client::Client;
 use serde_json::Value;
-use sweepd::preset::Preset;
 use sweepd::zone::Zone;
 
 use crate::oneshot::Shell;
@@ -98,8 +97,8 @@ fn sweep(clients: &Path, case: &Case, zones: Zones, shell: &Shell) -> Result<Tal
     let versions = if zones == ZONES[0] { client.versions()? } else { Value::Null };
     let expired = rejected(&client.judge(&tokens)?);
 
-    let layout = layout(case, zones);
-    shell.job(&layout.job);
+    let store = case.store(zones, shell.database.name());
+    shell.job(&store.job);
     let said = shell.call(&["clean", "--json"]);
     let answer: Value = serde_json::from_str(&said.stdout).map_err(|error| format!("{error}: {}", said.stderr))?;
     let refused = said.code != 0;
@@ -107,7 +106,7 @@ fn sweep(clients: &Path, case: &Case, zones: Zones, shell: &Shell) -> Result<Tal
         return Err(format!("sweepd: {}", answer["runs"][0]["error"]));
     }
 
-    let left: BTreeSet<_> = shell.database.texts(&layout.tokens).into_iter().flatten().collect();
+    let left: BTreeSet<_> = shell.database.texts(&store.tokens).into_iter().flatten().collect();
     let gone: BTreeSet<_> = tokens.iter().filter(|token| !left.contains(*token)).cloned().collect();
     let kept: Vec<_> = left.iter().cloned().collect();
     let lost = &rejected(&client.judge(&kept)?) - &expired;
@@ -129,52 +128,6 @@ fn sweep(clients: &Path, case: &Case, zones: Zones, shell: &Shell) -> Result<Tal
 
 fn rejected(judged: &BTreeMap<String, bool>) -> BTreeSet<String> {
     judged.iter().filter(|(_, accepted)| !**accepted).map(|(token, _)| token.clone()).collect()
-}
-
-/// How sweepd is told of a store, and how its tokens are read.
-struct Layout {
-    job: String,
-    tokens: String,
-}
-
-fn layout(case: &Case, zones: Zones) -> Layout {
-    let writer = match case.writer {
-        Writer::Known => None,
-        Writer::Utc => Some("UTC"),
-        Writer::Process => Some(zones.process),
-        Writer::Connection => Some(zones.database),
-    };
-    let zone = Zone::parse(writer.unwrap_or("UTC")).expect("a zone");
-    let (keys, table, token) = match (Preset::find(case.preset), case.by_hand) {
-        (Some(preset), _) => {
-            let layout = preset.layout(engine(case.engine), Some(&zone)).expect("a layout");
-            (format!("preset = {:?}", case.preset), layout.table.name, layout.token.expect("a token"))
-        }
-        (None, Some([table, expires_at, encoding, token])) => {
-            let naive = matches!(encoding, "timestamp" | "iso-text");
-            let zone = if naive && writer.is_none() { "\nwriter_timezone = \"UTC\"" } else { "" };
-            let keys = format!("table = {table:?}\nexpires_at = {expires_at:?}\nencoding = {encoding:?}{zone}");
-            (keys, table.to_owned(), token.to_owned())
-        }
-        (None, None) => panic!("no preset {:?}", case.preset),
-    };
-    let job = match writer {
-        Some(zone) => format!("{keys}\nwriter_timezone = {zone:?}"),
-        None => keys,
-    };
-    let tokens = match case.engine {
-        Engine::MySql => format!("SELECT `{token}` FROM `{table}`"),
-        _ => format!("SELECT \"{token}\" FROM \"{table}\""),
-    };
-    Layout { job, tokens }
-}
-
-const fn engine(engine: Engine) -> sweepd::db::Engine {
-    match engine {
-        Engine::Postgres => sweepd::db::Engine::Postgres,
-        Engine::MySql => sweepd::db::Engine::MySql,
-        Engine::Sqlite => sweepd::db::Engine::Sqlite,
-    }
 }
 
 /// A MySQL server for each zone: it has one for the connections to all of its databases.
@@ -218,11 +171,11 @@ fn report(cases: &[(&Case, Zones)], tallies: &BTreeMap<usize, Result<Tally, Stri
     say(&versions.into_iter().collect::<Vec<_>>().join(", "));
 
     let mut troubles = Vec::new();
-    say("preset                         engine    zone                     written  expired  deleted  live kept");
+    say("preset                           engine    zone                     written  expired  deleted  live kept");
     for (number, tally) in tallies {
         let (case, zones) = &cases[*number];
         let engine = format!("{:?}", case.engine);
-        let start = format!("{:<30} {engine:<9} {zones:<24}", case.label());
+        let start = format!("{:<32} {engine:<9} {zones:<24}", case.label());
         match tally {
             Ok(Tally { written, expired, deleted, live, refused, wrong, .. }) => {
                 let refused = if *refused { "  refused" } else { "" };

@@ -1,5 +1,8 @@
 //! The stores: each client on each engine, and how sweepd is configured for it.
 
+use sweepd::preset::Preset;
+use sweepd::zone::Zone;
+
 use super::Zones;
 use crate::servers::Engine::{self, MySql, Postgres, Sqlite};
 
@@ -31,6 +34,12 @@ pub enum Writer {
     Connection,
 }
 
+/// How sweepd is told of a store, and how its tokens are read.
+pub struct Store {
+    pub job: String,
+    pub tokens: String,
+}
+
 /// All of them. Another preset is another line here, once its client is in `tests/clients`.
 #[rustfmt::skip]
 pub const CASES: &[Case] = &[
@@ -58,6 +67,9 @@ pub const CASES: &[Case] = &[
     case("better-auth-verification", Sqlite, "better-auth").with(TOKENS).table("verification", "expiresAt", "iso-text", "identifier"),
     case("connect-pg-simple", Postgres, "connect-pg-simple").written_in(Writer::Connection),
     case("express-mysql-session", MySql, "express-mysql-session").table("sessions", "expires", "epoch-seconds", "session_id"),
+    case("tower-sessions", Postgres, "tower-sessions").table("tower_sessions.session", "expiry_date", "timestamptz", "id"),
+    case("tower-sessions", MySql, "tower-sessions").table("session", "expiry_date", "timestamptz", "id"),
+    case("tower-sessions", Sqlite, "tower-sessions").table("tower_sessions", "expiry_date", "iso-text", "id"),
     case("django", Postgres, "django").with(USE_TZ),
     case("django", Postgres, "django").with(NO_TZ),
     case("django", MySql, "django").with(USE_TZ).written_in(Writer::Utc),
@@ -100,6 +112,44 @@ impl Case {
         Self { by_hand: Some([table, expires_at, encoding, token]), ..self }
     }
 
+    /// How sweepd is told of the store in a database of that name.
+    pub fn store(&self, zones: Zones, database: &str) -> Store {
+        let writer = self.writer_timezone(zones);
+        let (mut job, table, token) = self.layout(writer);
+        let (schema, table) = table.split_once('.').map_or((None, &*table), |(schema, table)| (Some(schema), table));
+        // A schema of MySQL is a database, and this one has a name of its own.
+        let schema = schema.map(|schema| if self.engine == MySql { database } else { schema });
+        for (key, value) in [("schema", schema), ("writer_timezone", writer)] {
+            job.extend(value.map(|value| format!("{key} = {value:?}\n")));
+        }
+        let quote = if self.engine == MySql { '`' } else { '"' };
+        let schema = schema.map(|schema| format!("{quote}{schema}{quote}.")).unwrap_or_default();
+        Store { job, tokens: format!("SELECT {quote}{token}{quote} FROM {schema}{quote}{table}{quote}") }
+    }
+
+    /// The start of the job, the table and the token column.
+    fn layout(&self, writer: Option<&str>) -> (String, String, String) {
+        if let Some(preset) = Preset::find(self.preset) {
+            let zone = Zone::parse(writer.unwrap_or("UTC")).expect("a zone");
+            let layout = preset.layout(engine(self.engine), Some(&zone)).expect("a layout");
+            let names: Vec<_> = layout.table.schema.into_iter().chain([layout.table.name]).collect();
+            return (format!("preset = {:?}\n", self.preset), names.join("."), layout.token.expect("a token column"));
+        }
+        let [table, expires_at, encoding, token] = self.by_hand.expect("a preset, or a layout by hand");
+        let name = table.rsplit('.').next().expect("a name");
+        let job = format!("table = {name:?}\nexpires_at = {expires_at:?}\nencoding = {encoding:?}\n");
+        (job, table.to_owned(), token.to_owned())
+    }
+
+    fn writer_timezone(&self, zones: Zones) -> Option<&'static str> {
+        match (self.writer, self.by_hand) {
+            (Writer::Known, Some([_, _, "timestamp" | "iso-text", _])) | (Writer::Utc, _) => Some("UTC"),
+            (Writer::Known, _) => None,
+            (Writer::Process, _) => Some(zones.process),
+            (Writer::Connection, _) => Some(zones.database),
+        }
+    }
+
     /// What tells it from the others of its engine.
     pub fn label(&self) -> String {
         let told = self.environment.iter().filter(|(name, _)| *name != "ROWS");
@@ -110,5 +160,13 @@ impl Case {
     /// Whether sweepd says that it cannot know what the column means.
     pub fn is_refused(&self, zones: Zones) -> bool {
         self.utc_only && zones.database != "UTC"
+    }
+}
+
+const fn engine(engine: Engine) -> sweepd::db::Engine {
+    match engine {
+        Postgres => sweepd::db::Engine::Postgres,
+        MySql => sweepd::db::Engine::MySql,
+        Sqlite => sweepd::db::Engine::Sqlite,
     }
 }

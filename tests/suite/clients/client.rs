@@ -63,13 +63,16 @@ impl<'a> Client<'a> {
 
     fn program(&self) -> Command {
         let directory = self.clients.join(self.case.client);
-        let (program, script) = if directory.join("main.py").exists() {
-            (self.clients.join("venv/bin/python"), "main.py")
+        let has = |file: &str| directory.join(file).exists();
+        let mut command = if has("Cargo.toml") {
+            Command::new(directory.join("target/debug").join(format!("{}-client", self.case.client)))
+        } else if has("main.py") {
+            Command::new(self.clients.join("venv/bin/python"))
         } else {
-            ("node".into(), "main.mjs")
+            Command::new("node")
         };
-        let mut command = Command::new(program);
-        command.arg(script).current_dir(directory);
+        let script = ["main.py", "main.mjs"].into_iter().find(|script| has(script));
+        command.args(script).current_dir(directory);
         command
     }
 }

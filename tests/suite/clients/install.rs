@@ -52,6 +52,10 @@ fn install_node(directory: &Path) -> Result<(), String> {
 
 fn install_others(directory: &Path) -> Result<(), String> {
     step(directory, "better-sqlite3", &["package-lock.json"], || build_sqlite(directory))?;
+    let sources = ["tower-sessions/Cargo.lock", "tower-sessions/src/main.rs"];
+    step(directory, "tower-sessions", &sources, || {
+        run(&directory.join("tower-sessions"), env!("CARGO"), &["build", "--locked", "--target-dir", "target"])
+    })?;
     step(directory, "django", &["django/requirements.txt"], || {
         run(directory, "python3", &["-m", "venv", "--clear", "venv"])?;
         let requirements = ["install", "--no-deps", "--requirement", "django/requirements.txt"];
