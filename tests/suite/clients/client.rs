@@ -14,7 +14,7 @@ use super::cases::Case;
 use crate::process::Process;
 
 /// It writes or judges some dozens of sessions, while others do the same.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 pub struct Client<'a> {
     clients: &'a Path,
