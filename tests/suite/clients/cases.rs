@@ -18,7 +18,7 @@ pub struct Case {
     pub writer: Writer,
     /// Whether its column is a TIMESTAMP of MySQL that holds other times than it says where the server is not in UTC.
     pub utc_only: bool,
-    /// How to get there without a preset: table, expiry column, encoding, token column.
+    /// How to get there while there is no such preset: table, expiry column, encoding, and the column that `write` returns.
     pub by_hand: Option<[&'static str; 4]>,
 }
 
@@ -59,11 +59,11 @@ pub const CASES: &[Case] = &[
     case("authjs-pg", Postgres, "authjs-pg"),
     case("authjs-pg-tokens", Postgres, "authjs-pg").with(TOKENS).table("verification_token", "expires", "timestamptz", "token"),
     case("better-auth", Postgres, "better-auth").table("session", "expiresAt", "timestamptz", "token"),
-    case("better-auth", MySql, "better-auth").table("session", "expiresAt", "timestamp", "token").utc_only(),
+    case("better-auth", MySql, "better-auth").written_in(Writer::Utc).table("session", "expiresAt", "timestamp", "token").utc_only(),
     case("better-auth", MySql, "better-auth").with(LOCAL).written_in(Writer::Process).table("session", "expiresAt", "timestamp", "token").utc_only(),
     case("better-auth", Sqlite, "better-auth").table("session", "expiresAt", "iso-text", "token"),
     case("better-auth-verification", Postgres, "better-auth").with(TOKENS).table("verification", "expiresAt", "timestamptz", "identifier"),
-    case("better-auth-verification", MySql, "better-auth").with(TOKENS).table("verification", "expiresAt", "timestamp", "identifier").utc_only(),
+    case("better-auth-verification", MySql, "better-auth").with(TOKENS).written_in(Writer::Utc).table("verification", "expiresAt", "timestamp", "identifier").utc_only(),
     case("better-auth-verification", Sqlite, "better-auth").with(TOKENS).table("verification", "expiresAt", "iso-text", "identifier"),
     case("better-auth-drizzle", Postgres, "better-auth-drizzle").table("session", "expires_at", "timestamp", "token"),
     case("better-auth-drizzle", MySql, "better-auth-drizzle").table("session", "expires_at", "timestamp", "token").utc_only(),
@@ -139,7 +139,9 @@ impl Case {
             let zone = Zone::parse(writer.unwrap_or("UTC")).expect("a zone");
             let layout = preset.layout(engine(self.engine), Some(&zone)).expect("a layout");
             let names: Vec<_> = layout.table.schema.into_iter().chain([layout.table.name]).collect();
-            return (format!("preset = {:?}\n", self.preset), names.join("."), layout.token.expect("a token column"));
+            // A preset of tokens names no column that says whose session it is.
+            let token = layout.token.or(self.by_hand.map(|[.., token]| token.to_owned())).expect("a token column");
+            return (format!("preset = {:?}\n", self.preset), names.join("."), token);
         }
         let [table, expires_at, encoding, token] = self.by_hand.expect("a preset, or a layout by hand");
         let name = table.rsplit('.').next().expect("a name");
