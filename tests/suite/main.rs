@@ -6,6 +6,7 @@
 mod archive;
 mod brakes;
 mod catch_up;
+mod clients;
 mod clock_steps;
 mod config_cases;
 mod daemon;
