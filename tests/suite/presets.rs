@@ -52,7 +52,7 @@ impl Library {
     }
 }
 
-fn engine_of(engine: Engine) -> db::Engine {
+pub fn engine_of(engine: Engine) -> db::Engine {
     match engine {
         Engine::Postgres => db::Engine::Postgres,
         Engine::MySql => db::Engine::MySql,
