@@ -192,7 +192,10 @@ impl Config {
         let mut root = reader.root(values);
         let databases = databases::read(&mut root, environment);
         let shared = jobs::shared(&mut root);
-        let jobs = jobs::read(&mut root, &shared, &databases);
+        let mut jobs = jobs::read(&mut root, &shared, &databases);
+        for job in &mut jobs {
+            job.spec.guessed = guessed;
+        }
         let (sessions, users) = (sessions::sessions(&mut root, &jobs), sessions::users(&mut root));
         let (audit, log) = (settings::audit(&mut root), settings::log(&mut root));
         let http = http::read(&mut root, environment);

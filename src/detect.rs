@@ -68,7 +68,7 @@ pub struct Candidate {
 pub enum Sure {
     /// Its name, its columns, their types and the values all say so.
     Certain,
-    /// The name or the type of the expiry is another.
+    /// The name or the type of the expiry is another, or its columns are those of many a table.
     Likely,
     /// Something speaks against it.
     Doubtful,
@@ -110,7 +110,7 @@ impl Candidate {
     /// How sure it is.
     #[must_use]
     pub fn sure(&self) -> Sure {
-        match (&self.refusal, self.named && self.typed) {
+        match (&self.refusal, self.named && self.typed && !self.store.is_bare()) {
             (Some(_), _) => Sure::Doubtful,
             (None, true) => Sure::Certain,
             (None, false) => Sure::Likely,

@@ -201,6 +201,11 @@ impl Verified {
 }
 
 impl Store {
+    /// Whether it has no more than an id, a user and an end, as many a table that holds no sessions.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.token == Some("id") && self.others.is_empty()
+    }
+
     /// Its layout, with the zone of its times where they need one, and how long a session lives after its last use where
     /// the column holds that.
     pub(crate) fn layout(&self, zone: &Zone, lifetime: Option<Duration>) -> Layout {

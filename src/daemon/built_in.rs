@@ -124,13 +124,18 @@ pub(super) fn look(config: &Config, lifecycle: &Lifecycle) -> mpsc::Receiver<Res
     decisions
 }
 
-/// An edited configuration that leaves the same question open has its answer already.
+/// An edited configuration that leaves the same question open, about the same database, has its answer already.
 pub(super) fn carried(before: &Config, edited: Config) -> Config {
-    let answered = edited.guessed && before.built_in_job && !before.guessed;
+    let answered = edited.guessed && before.built_in_job && !before.guessed && place(before) == place(&edited);
     match before.jobs.first().filter(|job| answered && job.enabled) {
         Some(job) => edited.with_layout(&job.spec.layout),
         None => edited,
     }
+}
+
+fn place(config: &Config) -> Option<(String, Option<&str>)> {
+    let url = &config.databases[&config.jobs.first()?.database].url;
+    Some((url.location(), url.schema()))
 }
 
 /// The configuration after the decision. Where there is a choice, nothing runs.

@@ -42,15 +42,15 @@ fn columns(store: &Store) -> impl Iterator<Item = &'static str> {
     named.into_iter().flatten().chain(store.others.iter().copied())
 }
 
-/// People give tables names of their own. Where a store has no more than an id, a user and an end, any table of coupons
-/// could be one, so its name has to be that of the library.
+/// People give tables names of their own. A bare store could be any table of coupons, so its name has to be that of the
+/// library.
 fn is_similar(outline: &Outline, preset: &Preset, store: &Store) -> bool {
     let name = outline.table.name.to_lowercase();
     let said = match preset.holds {
         Holds::Sessions => name.contains("session"),
         Holds::Tokens => name.contains("verif") || name.contains("token"),
     };
-    said && (store.token != Some("id") || !store.others.is_empty())
+    said && !store.is_bare()
 }
 
 /// Whether a declared type is the one that a library gives: word for word, or but for lengths and signs.

@@ -1,6 +1,8 @@
 //! In which zone a store's times are, where its library leaves that to the installation: what can be proven, and what is
 //! only a hint.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
 use crate::db::{Database, DbError, Engine, TableName, Trouble, catalog_sql, introspect};
@@ -64,6 +66,10 @@ async fn by_cookies(
     };
     let ends: Vec<_> = ends.into_iter().filter_map(|(wall, end)| instants(wall?, end?)).collect();
     Ok(match agreeing(&zone, &ends) {
+        Some(_) if !shows_its_changes(&zone, &ends) => WriterZone::Unknown(Some(format!(
+            "{:?} {source}, and the sessions' cookies agree so far; but none is from the time when its clocks show another hour, which would tell it from other zones",
+            zone.name()
+        ))),
         Some(rows) => {
             WriterZone::Proven(zone, format!("it {source}, and the cookies of {rows} of {} sessions agree", ends.len()))
         }
@@ -78,11 +84,24 @@ fn instants(wall: i64, end: i64) -> Option<(NaiveDateTime, DateTime<Utc>)> {
     Some((DateTime::from_timestamp_millis(wall)?.naive_utc(), DateTime::from_timestamp_millis(end)?))
 }
 
+/// Whether expiries tell the zone from those that differ in another season: London's are UTC's in winter, and whoever takes
+/// one for the other ends sessions an hour early in summer.
+fn shows_its_changes(zone: &Zone, ends: &[(NaiveDateTime, DateTime<Utc>)]) -> bool {
+    let exact = ends.iter().filter(|end| lateness(zone, end).abs() <= ROUNDED);
+    let offsets: BTreeSet<_> = exact.map(|(_, end)| zone.local(*end).offset().local_minus_utc()).collect();
+    let changes = ends.iter().any(|(_, end)| zone.period_at(end.timestamp()).end != i64::MAX);
+    offsets.len() > 1 || !changes
+}
+
+/// By how much a session outlives its cookie.
+fn lateness(zone: &Zone, (wall, end): &(NaiveDateTime, DateTime<Utc>)) -> TimeDelta {
+    *wall - zone.local(*end).naive_local()
+}
+
 /// How many expiries are the end of their cookie in `zone`; none where that proves nothing. A session that was used since
 /// its cookie was stored expires later, and none earlier.
 fn agreeing(zone: &Zone, ends: &[(NaiveDateTime, DateTime<Utc>)]) -> Option<usize> {
-    let late = |(wall, end): &(NaiveDateTime, DateTime<Utc>)| *wall - zone.local(*end).naive_local();
-    let lates: Vec<_> = ends.iter().map(late).collect();
+    let lates: Vec<_> = ends.iter().map(|end| lateness(zone, end)).collect();
     let exact = lates.iter().filter(|late| late.abs() <= ROUNDED).count();
     let possible = lates.iter().all(|late| *late >= -ROUNDED);
     (possible && exact > 0 && (exact >= ENOUGH || exact == lates.len())).then_some(exact)
@@ -120,5 +139,20 @@ mod tests {
         assert_eq!(agreeing(&new_york, &ends("UTC", &[0, 0, 0])), None);
         assert_eq!(agreeing(&Zone::utc(), &ends("America/New_York", &[0, 0, 0])), None);
         assert_eq!(agreeing(&Zone::utc(), &[]), None);
+    }
+
+    #[test]
+    fn a_zone_with_clock_changes_is_proven_by_both_of_its_hours_only() {
+        let zone = |name: &str| Zone::parse(name).unwrap_or_else(|_| Zone::utc());
+        let winter = ends("UTC", &[0, 0, 0]);
+        assert_eq!(agreeing(&zone("Europe/London"), &winter), Some(3));
+        assert!(!shows_its_changes(&zone("Europe/London"), &winter));
+        assert!(shows_its_changes(&Zone::utc(), &winter));
+        assert!(shows_its_changes(&zone("Asia/Tokyo"), &ends("Asia/Tokyo", &[0])));
+        let summer = DateTime::from_timestamp(1_795_000_000 - 182 * 86400, 0).unwrap_or_default();
+        let both = |name: &str| [ends(name, &[0]), vec![(zone(name).local(summer).naive_local(), summer)]].concat();
+        assert!(shows_its_changes(&zone("Europe/London"), &both("Europe/London")));
+        // Its summer is not London's.
+        assert_eq!(agreeing(&zone("Europe/London"), &both("UTC")), None);
     }
 }

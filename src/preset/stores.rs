@@ -1,6 +1,7 @@
 //! Every known session store: one entry for each, and below it the databases that it exists on.
 //!
-//! To add one: an entry here, its tables in `tests/cases/stores/`, and a line in the table of `docs/`.
+//! To add one: an entry here, its tables in `tests/cases/stores/`, and a line in the table of `docs/`. Where its library can
+//! be had, a client in `tests/clients` and a case in `tests/suite/clients/cases.rs` make it `Verified::Conformance`.
 
 use super::{Preset, Store, Verified, Writer};
 use crate::db::Engine::{MySql, Postgres, Sqlite};
@@ -28,7 +29,20 @@ const ASK_MYSQL2: Writer = Writer::Ask(
     "\"UTC\" when the mysql2 pool is created with `timezone: \"Z\"`, else the zone of the Node process: its TZ, or `date +%Z` there",
 );
 
-const NO_USER: &str = "this store has no user column, so sessions cannot be listed or revoked by user";
+/// A macro, because texts that are constants cannot be joined.
+macro_rules! timestamp {
+    () => {
+        "on MySQL the column is a TIMESTAMP, which is right only where the server's zone is UTC: elsewhere sweepd refuses, and says what to look at"
+    };
+}
+macro_rules! cookie_cache {
+    () => {
+        "with `session.cookieCache` a deleted session lives on in its cookie for minutes; with a secondary storage (Redis) it lives on there"
+    };
+}
+const TIMESTAMP: &str = timestamp!();
+const COOKIE_CACHE: &str = cookie_cache!();
+const COOKIE_CACHE_AND_TIMESTAMP: &str = concat!(cookie_cache!(), "; ", timestamp!());
 
 /// The tables of `Auth.js` under both of Prisma's names.
 const AUTHJS: Store = Store::new("Session", "expires").token("sessionToken").user("userId", "User");
@@ -79,6 +93,7 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "authjs-prisma-tokens",
         title: "Auth.js verification tokens (sign-in by e-mail) with the Prisma adapter",
+        verified: Verified::Conformance,
         stores: &[
             AUTHJS_TOKENS.on(Postgres, PG_PRISMA, WALL_CLOCK),
             AUTHJS_TOKENS.on(MySql, "datetime(3)", WALL_CLOCK),
@@ -89,6 +104,8 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "authjs-drizzle",
         title: "Auth.js (NextAuth) with the Drizzle adapter",
+        verified: Verified::Conformance,
+        caveat: Some(TIMESTAMP),
         stores: &[
             AUTHJS.named("session").users("user").on(Postgres, PG_WALL_CLOCK, WALL_CLOCK),
             AUTHJS.named("session").users("user").on(MySql, "timestamp", WALL_CLOCK),
@@ -99,6 +116,8 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "authjs-drizzle-tokens",
         title: "Auth.js verification tokens (sign-in by e-mail) with the Drizzle adapter",
+        verified: Verified::Conformance,
+        caveat: Some(TIMESTAMP),
         stores: &[
             AUTHJS_TOKENS.named("verificationToken").on(Postgres, PG_WALL_CLOCK, WALL_CLOCK),
             AUTHJS_TOKENS.named("verificationToken").on(MySql, "timestamp", WALL_CLOCK),
@@ -109,12 +128,14 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "authjs-pg",
         title: "Auth.js (NextAuth) with the pg or Neon adapter",
+        verified: Verified::Conformance,
         stores: &[AUTHJS.named("sessions").users("users").with(&["id"]).on(Postgres, PG_INSTANT, INSTANT)],
         ..Preset::SESSIONS
     },
     Preset {
         name: "authjs-pg-tokens",
         title: "Auth.js verification tokens (sign-in by e-mail) with the pg or Neon adapter",
+        verified: Verified::Conformance,
         stores: &[AUTHJS_TOKENS.named("verification_token").on(Postgres, PG_INSTANT, INSTANT)],
         ..Preset::TOKENS
     },
@@ -145,9 +166,8 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "better-auth",
         title: "Better Auth on a database of its own (Kysely)",
-        caveat: Some(
-            "with `session.cookieCache` a deleted session lives on in its cookie for minutes; with a secondary storage (Redis) it lives on there",
-        ),
+        verified: Verified::Conformance,
+        caveat: Some(COOKIE_CACHE_AND_TIMESTAMP),
         stores: &[
             BETTER_AUTH.on(Postgres, PG_INSTANT, INSTANT),
             BETTER_AUTH.written_in(ASK_MYSQL2).on(MySql, "timestamp(3)", WALL_CLOCK),
@@ -158,6 +178,8 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "better-auth-verification",
         title: "Better Auth verification values on a database of its own (Kysely)",
+        verified: Verified::Conformance,
+        caveat: Some(TIMESTAMP),
         stores: &[
             BETTER_AUTH_TOKENS.on(Postgres, PG_INSTANT, INSTANT),
             BETTER_AUTH_TOKENS.written_in(ASK_MYSQL2).on(MySql, "timestamp(3)", WALL_CLOCK),
@@ -168,9 +190,8 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "better-auth-drizzle",
         title: "Better Auth with the Drizzle adapter",
-        caveat: Some(
-            "with `session.cookieCache` a deleted session lives on in its cookie for minutes; with a secondary storage (Redis) it lives on there",
-        ),
+        verified: Verified::Conformance,
+        caveat: Some(COOKIE_CACHE_AND_TIMESTAMP),
         stores: &[
             BETTER_AUTH_DRIZZLE.on(Postgres, PG_WALL_CLOCK, WALL_CLOCK),
             BETTER_AUTH_DRIZZLE.on(MySql, "timestamp(3)", WALL_CLOCK),
@@ -181,6 +202,8 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "better-auth-drizzle-verification",
         title: "Better Auth verification values with the Drizzle adapter",
+        verified: Verified::Conformance,
+        caveat: Some(TIMESTAMP),
         stores: &[
             BETTER_AUTH_DRIZZLE_TOKENS.on(Postgres, PG_WALL_CLOCK, WALL_CLOCK),
             BETTER_AUTH_DRIZZLE_TOKENS.on(MySql, "timestamp(3)", WALL_CLOCK),
@@ -191,9 +214,7 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "better-auth-prisma",
         title: "Better Auth with the Prisma adapter",
-        caveat: Some(
-            "with `session.cookieCache` a deleted session lives on in its cookie for minutes; with a secondary storage (Redis) it lives on there",
-        ),
+        caveat: Some(COOKIE_CACHE),
         stores: &[
             BETTER_AUTH.on(Postgres, PG_PRISMA, WALL_CLOCK),
             BETTER_AUTH.on(MySql, "datetime(3)", WALL_CLOCK),
@@ -214,6 +235,7 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "connect-pg-simple",
         title: "connect-pg-simple, the PostgreSQL store of express-session",
+        verified: Verified::Conformance,
         caveat: Some(
             "it writes local time of its database session, which is that of the server, the database or the role, and not of the Node process; this store has no user column",
         ),
@@ -229,6 +251,7 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "express-mysql-session",
         title: "express-mysql-session, the MySQL store of express-session",
+        verified: Verified::Conformance,
         caveat: Some(
             "the store clears expired rows itself unless `clearExpired` is false, every 15 minutes with one DELETE; this store has no user column",
         ),
@@ -238,6 +261,7 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "django",
         title: "Django's database-backed sessions",
+        verified: Verified::Conformance,
         caveat: Some(
             "the cached_db engine keeps a copy in its cache: deleting the row does not log out a cached session; this store has no user column",
         ),
@@ -267,7 +291,9 @@ pub const PRESETS: &[Preset] = &[
         lifetime: Some(
             "how long a session may lie unused: `expire_after` of the session store, or at least what `rake db:sessions:trim` keeps, \"30d\" by default; too short a lifetime logs people out",
         ),
-        caveat: Some(NO_USER),
+        caveat: Some(
+            "times are in UTC unless `active_record.default_timezone` is `:local`: then give `writer_timezone`; this store has no user column",
+        ),
         stores: &[
             RAILS.on(Postgres, PG_WALL_CLOCK, WALL_CLOCK),
             RAILS.on(MySql, "datetime", WALL_CLOCK),
@@ -278,6 +304,7 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "tower-sessions",
         title: "tower-sessions (Rust) with its SQL stores",
+        verified: Verified::Conformance,
         caveat: Some(
             "its CachingSessionStore keeps a copy in memory: deleting the row does not log out a cached session; this store has no user column",
         ),

@@ -22,7 +22,14 @@ pub use values::ahead;
 /// # Errors
 /// The refusal with its reason and what to do, or what the database says.
 pub async fn target(database: &Database, spec: &Spec) -> Result<Target, Error> {
-    layout(database, &spec.layout).await
+    let target = layout(database, &spec.layout).await?;
+    match &spec.layout.token {
+        Some(token) if spec.guessed && target.table.column(token).is_none() => Err(Error::refused(format!(
+            "{} has no column {token:?}, so it need not be the table of sessions that sweepd takes it for; `sweepd init` looks for others, and SWEEPD_JOBS__SESSIONS__PRESET confirms one (`sweepd presets` lists them)",
+            target.table.name
+        ))),
+        _ => Ok(target),
+    }
 }
 
 /// The same for a layout without a job.

@@ -17,9 +17,12 @@ use std::sync::Mutex;
 use cases::{CASES, Case};
 use client::Client;
 use serde_json::Value;
+use sweepd::preset::{PRESETS, Preset, Verified};
 use sweepd::zone::Zone;
 
+use crate::init::presets;
 use crate::oneshot::Shell;
+use crate::presets::engine_of;
 use crate::servers::{Engine, PrivateServer, TestDatabase};
 
 const WORKERS: usize = 4;
@@ -88,6 +91,52 @@ fn sweepd_deletes_what_each_library_takes_for_expired() {
         }
     });
     report(&cases, &lines.into_inner().unwrap());
+}
+
+/// What `init` makes of a database in which four libraries made themselves at home.
+#[test]
+fn four_libraries_in_one_database_are_found_and_nothing_else() {
+    let wanted = matches!(std::env::var("SWEEPD_TEST_CLIENTS").as_deref(), Ok("" | "1"));
+    let shell = || Shell::fresh(Engine::Postgres);
+    let Some((clients, shell)) = wanted.then(|| install::everything().zip(shell())).flatten() else { return };
+    let (zones, name) = (ZONES[0], shell.database.name());
+    shell.database.admin().execute(&format!("ALTER DATABASE {name} SET timezone = 'UTC'"));
+    let libraries = ["authjs-prisma", "connect-pg-simple", "django", "tower-sessions"].map(|preset| {
+        let case = CASES.iter().find(|case| (case.preset, case.engine) == (preset, Engine::Postgres)).expect("a case");
+        let client = Client::new(clients, case, zones, shell.database.url());
+        let tokens = client.write().expect("tokens");
+        let live = &tokens.iter().cloned().collect() - &rejected(&client.judge(&tokens).expect("a judgement"));
+        (case, client, live)
+    });
+    shell.expect(0, &["init"]);
+    let text = std::fs::read_to_string(shell.path().join("sweepd.toml")).expect("a configuration");
+    let mut found = presets(&text);
+    found.sort_unstable();
+    // Prisma's schema has the table of verification tokens too.
+    assert_eq!(
+        found,
+        ["authjs-prisma", "authjs-prisma-tokens", "connect-pg-simple", "django", "tower-sessions"],
+        "{text}"
+    );
+    assert!(!text.contains("enabled = false"), "{text}");
+    shell.expect(0, &["clean"]);
+    for (case, client, live) in libraries {
+        let left: Vec<_> = shell.texts(&case.store(zones, name).tokens);
+        assert_eq!(left.iter().cloned().collect::<BTreeSet<_>>(), live, "{}", case.preset);
+        assert_eq!(rejected(&client.judge(&left).expect("a judgement")), BTreeSet::new(), "{}", case.preset);
+    }
+}
+
+/// A preset that says that its library was tried has a case on each of its databases, and no other preset has one.
+#[test]
+fn presets_say_which_of_them_are_tried() {
+    assert!(CASES.iter().all(|case| Preset::find(case.preset).is_some()));
+    for preset in PRESETS {
+        let tried = |engine| CASES.iter().any(|case| case.preset == preset.name && engine_of(case.engine) == engine);
+        let all: Vec<_> = preset.stores.iter().map(|store| tried(store.engine)).collect();
+        let wanted = preset.verified == Verified::Conformance;
+        assert!(all.iter().all(|tried| *tried == wanted), "{}: {all:?}", preset.name);
+    }
 }
 
 /// One case: the library writes and judges, sweepd deletes, the library judges again.

@@ -33,7 +33,7 @@ fn tables(engine: Engine, presets: &[&str]) -> String {
 }
 
 /// The presets of a configuration's jobs.
-fn presets(text: &str) -> Vec<&str> {
+pub fn presets(text: &str) -> Vec<&str> {
     text.lines().filter_map(|line| line.strip_prefix("preset = \"")?.split('"').next()).collect()
 }
 
@@ -176,6 +176,41 @@ fn the_only_store_of_a_database_needs_no_configuration() {
     }
 }
 
+/// The table of Shopify's apps, which also has an end, and whose rows are wanted after it.
+#[test]
+fn a_table_that_has_only_the_name_of_a_store_is_not_swept_without_a_word() {
+    let table = r#"CREATE TABLE "Session" (id text PRIMARY KEY, shop text, state text, "accessToken" text, "userId" bigint, expires timestamp(3));
+         INSERT INTO "Session" VALUES ('a', 'shop', '', '', 1, '2025-05-05')"#;
+    let Some(shell) = Shell::with(Engine::Postgres, table) else { return };
+    assert!(shell.expect(1, &["init"]).stderr.contains("no session store"));
+    let said = shell.expect(1, &["clean"]).stderr;
+    assert!(
+        said.contains("has no column \"sessionToken\"") && said.contains("SWEEPD_JOBS__SESSIONS__PRESET"),
+        "{said}"
+    );
+    let mut command = sweepd();
+    command.arg("run").current_dir(shell.path()).env("DATABASE_URL", shell.database.url());
+    command.env("SWEEPD_JOBS__SESSIONS__SCHEDULE", "* * * * * *");
+    let mut daemon = Process::spawn(command);
+    daemon.wait_for_output("has no column", LIMIT);
+    stop(&mut daemon);
+    assert_eq!(shell.database.count("SELECT count(*) FROM \"Session\""), 1);
+    shell.job("preset = \"authjs-prisma\"");
+    assert_eq!(shell.json(0, &["clean"])["deletedCount"], 1);
+}
+
+/// Many a table has an id, a user and an end.
+#[test]
+fn a_bare_table_is_likely_and_waits_to_be_confirmed() {
+    let table = "CREATE TABLE user_session (id text PRIMARY KEY, user_id text, expires_at timestamptz);
+         INSERT INTO user_session VALUES ('a', 'u', '2025-05-05')";
+    let Some(shell) = Shell::with(Engine::Postgres, table) else { return };
+    let text = shell.expect(0, &["init", "--dry-run"]).stdout;
+    assert!(text.contains("enabled = false") && text.contains("many a table"), "{text}");
+    assert!(shell.expect(2, &["clean"]).stderr.contains("lucia, likely"));
+    assert_eq!(shell.database.count("SELECT count(*) FROM user_session"), 1);
+}
+
 /// Verification tokens beside the sessions leave no choice, and are left to a configuration.
 #[test]
 fn tokens_beside_the_sessions_are_found_and_left() {
@@ -237,7 +272,7 @@ fn the_zone_of_connect_pg_simple_is_proven_by_its_cookies_or_asked_for() {
             end.timestamp() + 1
         ));
     };
-    for (name, minutes) in [("old", -60), ("older", -6000), ("live", 1), ("far", 600)] {
+    for (name, minutes) in [("old", -60), ("older", -6000), ("oldest", -7000), ("live", 1), ("far", 600)] {
         log_in(name, minutes);
     }
     // The server is in another zone.
@@ -247,18 +282,27 @@ fn the_zone_of_connect_pg_simple_is_proven_by_its_cookies_or_asked_for() {
     let said = shell.expect(2, &["clean"]).stderr;
     assert!(said.contains("connect-pg-simple, certain, writer_timezone is needed"), "{said}");
 
+    // Half a year of New York could as well be another zone's.
     shell.database.execute(&format!("ALTER DATABASE {} SET timezone = 'America/New_York'", shell.database.name()));
     let text = shell.expect(0, &["init", "--dry-run"]).stdout;
+    assert!(text.contains("enabled = false") && text.replace("\n#  ", "").contains("cookies agree so far"), "{text}");
+    shell.expect(2, &["clean"]);
+    for (name, quarters) in [("a-quarter", 1), ("two-quarters", 2), ("three-quarters", 3)] {
+        log_in(name, -quarters * 91 * 24 * 60);
+    }
+    let text = shell.expect(0, &["init", "--dry-run"]).stdout;
     assert!(text.contains("writer_timezone = \"America/New_York\"\n") && !text.contains("enabled"), "{text}");
-    assert!(text.replace("\n#  ", "").contains("the cookies of 4 of 4 sessions agree"), "{text}");
-    assert_eq!(sweep_at(&shell.database, &text, now).deleted_count, 2);
+    assert!(text.replace("\n#  ", "").contains("the cookies of 8 of 8 sessions agree"), "{text}");
+    assert_eq!(sweep_at(&shell.database, &text, now).deleted_count, 6);
     assert_eq!(shell.texts("SELECT sid FROM session ORDER BY sid"), ["far", "live"]);
-    log_in("old", -60);
-    assert_eq!(shell.json(0, &["clean"])["deletedCount"], 1);
+    for (name, quarters) in [("old", 0), ("a-quarter", 1), ("two-quarters", 2), ("three-quarters", 3)] {
+        log_in(name, -60 - quarters * 91 * 24 * 60);
+    }
+    assert_eq!(shell.json(0, &["clean"])["deletedCount"], 4);
 
     // One that ends before its cookie gives a wrong zone away, however many agree.
-    for name in ["a", "b", "c"] {
-        log_in(name, 600);
+    for (name, quarters) in [("a", 0), ("b", 1), ("c", 2), ("d", 3)] {
+        log_in(name, 600 + quarters * 91 * 24 * 60);
     }
     assert!(shell.expect(0, &["init", "--dry-run"]).stdout.contains("sessions agree"));
     session.execute("UPDATE session SET expire = expire - interval '1 hour' WHERE sid = 'far'");
@@ -304,6 +348,29 @@ fn an_edit_that_says_nothing_of_jobs_keeps_the_store_that_was_found() {
     wait(&mut daemon, "the expired session is left", || session.count("SELECT count(*) FROM django_session") == 0);
     stop(&mut daemon);
     assert!(!daemon.output().contains("\"Session\""), "{}", daemon.output());
+}
+
+/// The answer of one database is none for another.
+#[test]
+fn an_edit_that_names_another_database_asks_that_one() {
+    let engine = Engine::Postgres;
+    let library = &libraries(engine)["django"];
+    let (Some(shell), Some(other)) =
+        (Shell::with(engine, library.tables), Shell::with(engine, &authjs(engine, "Session")))
+    else {
+        return;
+    };
+    let file = |url: &str| format!("[database]\nurl = \"{url}\"\n");
+    shell.configure(&file(shell.database.url()));
+    let mut command = sweepd();
+    command.arg("run").current_dir(shell.path()).env("SWEEPD_JOBS__SESSIONS__SCHEDULE", "* * * * * *");
+    let mut daemon = Process::spawn(command);
+    daemon.wait_for_output("is ready", LIMIT);
+    shell.configure(&file(other.database.url()));
+    daemon.wait_for_output("loaded anew", LIMIT);
+    let session = other.database.session();
+    wait(&mut daemon, "the expired sessions are left", || session.count("SELECT count(*) FROM \"Session\"") == 3);
+    stop(&mut daemon);
 }
 
 /// The tables come with the application's first migration, and then there are two stores.

@@ -127,9 +127,11 @@ fn case(shell: &Shell, engine: Engine, preset: &Preset, library: &Library, encod
     let text = shell.expect(0, &["init", "--dry-run"]).stdout;
     let jobs = text.lines().filter(|line| line.starts_with("[jobs.")).count();
     assert!(jobs == 1 && text.contains(&format!("\npreset = \"{}\"\n", preset.name)), "{said}: {text}");
-    assert!(text.replace("\n#  ", "").contains(&format!("is {}: certain.", preset.title)), "{said}: {text}");
+    // Lucia's is an id, a user and an end, and that could be many a table.
+    let sure = if preset.name == "lucia" { "likely, but its columns are those of many a table" } else { "certain" };
+    assert!(text.replace("\n#  ", "").contains(&format!("is {}: {sure}.", preset.title)), "{said}: {text}");
     let asks = is_asking(store) || preset.lifetime.is_some();
-    assert_eq!(text.contains("enabled = false"), asks, "{said}: {text}");
+    assert_eq!(text.contains("enabled = false"), asks || sure != "certain", "{said}: {text}");
     assert_eq!(text.contains("no index begins"), !store.indexed && encoding != "epoch-millis-text", "{said}: {text}");
 
     let report = sweep_at(&shell.database, &filled_in(&text), cutoff);

@@ -141,8 +141,9 @@ fn notes(candidate: &Candidate) -> Vec<String> {
     let Candidate { preset, store, .. } = candidate;
     let named = if candidate.named { "" } else { ", which is not the name that the library gives it" };
     let typed = if candidate.typed { "" } else { ", which is not the type that the library gives it" };
+    let bare = if store.is_bare() { ", but its columns are those of many a table" } else { "" };
     let mut notes = vec![
-        format!("{} is {}: {}.", candidate.layout.table, preset.title, candidate.sure().as_str()),
+        format!("{} is {}: {}{bare}.", candidate.layout.table, preset.title, candidate.sure().as_str()),
         format!("- table {}{named}", candidate.layout.table),
         format!("- column {:?} of type {}{typed}, read as {}", store.expires_at, candidate.kind, encodings(candidate)),
     ];
