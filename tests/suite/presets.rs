@@ -198,6 +198,18 @@ fn the_list_is_sound() {
 }
 
 #[test]
+fn the_readme_says_how_each_is_verified() {
+    let readme = include_str!("../../README.md");
+    for preset in PRESETS {
+        let name = preset.name.trim_end_matches("-tokens").trim_end_matches("-verification");
+        let says = |line: &str| {
+            line.contains(&format!("`{name}`")) && line.ends_with(&format!("| {} |", preset.verified.as_str()))
+        };
+        assert!(readme.lines().any(says), "{}", preset.name);
+    }
+}
+
+#[test]
 fn presets_are_listed_and_shown() {
     let Some(shell) = Shell::fresh(Engine::Sqlite) else { return };
     let list = shell.expect(0, &["presets"]).stdout;

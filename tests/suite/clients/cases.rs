@@ -1,5 +1,6 @@
 //! The stores: each client on each engine, and how sweepd is configured for it.
 
+use sweepd::db::Encoding;
 use sweepd::preset::Preset;
 
 use super::Zones;
@@ -143,6 +144,12 @@ impl Case {
         let told = self.environment.iter().filter(|(name, _)| *name != "ROWS");
         let told: Vec<_> = told.map(|(name, value)| format!(" {name}={value}")).collect();
         format!("{}{}", self.preset, told.concat())
+    }
+
+    /// Whether its sessions' times have no zone. The same code writes a library's other tokens.
+    pub fn is_naive(&self) -> bool {
+        let store = Preset::find(self.preset).and_then(|preset| preset.store(engine_of(self.engine))).expect("a store");
+        self.token.is_none() && store.encodings.iter().any(|name| Encoding::needs_zone(name))
     }
 
     /// Whether sweepd says that it cannot know what the column means.
