@@ -99,6 +99,18 @@ impl Finding {
         self.candidates.iter().any(|candidate| candidate.preset.holds == Holds::Sessions)
     }
 
+    /// Whether sweepd would not sweep it, whatever it is.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.candidates.iter().all(|candidate| candidate.refusal.is_some())
+    }
+
+    /// Whether its service deletes expired rows by itself.
+    #[must_use]
+    pub fn cleans_itself(&self) -> bool {
+        self.candidates.iter().all(|candidate| candidate.preset.cleans_itself)
+    }
+
     /// Whether the table is where the library creates it.
     #[must_use]
     pub fn named(&self) -> bool {
@@ -130,7 +142,7 @@ impl Candidate {
     /// Whether a job can sweep it without another word.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.sure() == Sure::Certain && self.open().is_empty()
+        self.sure() == Sure::Certain && self.open().is_empty() && !self.preset.cleans_itself
     }
 }
 
@@ -194,7 +206,7 @@ async fn look(
         preset,
         store,
         named,
-        typed: shape::is_of_type(&kind, store.kind),
+        typed: shape::is_of_type(&kind, store.kind) && shape::has_its_token(outline, store),
         layout: layout(preset, store, &outline.table, encoding, &zone),
         kind,
         encoding,

@@ -44,6 +44,8 @@ pub struct Preset {
     /// Where the column holds the last use: how to find out for how long a session lives after it. Nobody but the
     /// application knows, so there is no default.
     pub lifetime: Option<&'static str>,
+    /// Whether its service deletes expired rows by itself: then nobody has to, and it is not guessed.
+    pub cleans_itself: bool,
     /// The store on each database that it exists on.
     pub stores: &'static [Store],
 }
@@ -92,6 +94,8 @@ pub struct Store {
     pub user: Option<&'static str>,
     /// The table of the users.
     pub users: Option<&'static str>,
+    /// The type of the token's column, where only that tells the store from one that writes other times.
+    pub token_kind: Option<&'static str>,
     /// Other columns that the table always has.
     pub others: &'static [&'static str],
     /// Whether the library itself creates an index that begins with the expiry.
@@ -132,6 +136,7 @@ impl Preset {
         verified: Verified::Documented,
         caveat: None,
         lifetime: None,
+        cleans_itself: false,
         stores: &[],
     };
     const TOKENS: Self = Self { holds: Holds::Tokens, ..Self::SESSIONS };
@@ -237,6 +242,7 @@ impl Store {
             token: None,
             user: None,
             users: None,
+            token_kind: None,
             others: &[],
             indexed: false,
         }
@@ -256,6 +262,10 @@ impl Store {
 
     const fn token(self, column: &'static str) -> Self {
         Self { token: Some(column), ..self }
+    }
+
+    const fn token_kind(self, kind: &'static str) -> Self {
+        Self { token_kind: Some(kind), ..self }
     }
 
     const fn user_column(self, column: &'static str) -> Self {

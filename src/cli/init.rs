@@ -99,10 +99,21 @@ async fn look(environment: &Environment, origin: &Origin) -> Result<Written, Fai
     Ok(file::write(&found, &own, &location, origin))
 }
 
-/// With a URL in it, it is nobody else's business.
+/// With a URL in it, it is nobody else's business. One that was there is replaced in one step, and its mode with it.
 fn write(path: &Path, text: &str, force: bool) -> std::io::Result<()> {
+    if !force {
+        return create(path, text);
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let new = path.with_file_name(name);
+    create(&new, text)?;
+    std::fs::rename(&new, path).inspect_err(|_| drop(std::fs::remove_file(&new)))
+}
+
+fn create(path: &Path, text: &str) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
-    options.write(true).create(force).truncate(force).create_new(!force);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)?.write_all(text.as_bytes())

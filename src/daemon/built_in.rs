@@ -54,13 +54,14 @@ async fn decide_in(database: &Database, built_in: &Layout) -> Result<Layout, Und
 
 /// One session store, and nothing left to be said about it. Other tables of the library are left for a configuration.
 fn choose(found: &[Finding], built_in: &Layout, own: &TableName, location: &str) -> Result<Layout, Undecided> {
-    let sessions = || found.iter().filter(|finding| finding.holds_sessions());
+    // What its service cleans up by itself is no store that somebody forgot.
+    let sessions = || found.iter().filter(|finding| finding.holds_sessions() && !finding.cleans_itself());
     let named: Vec<_> = sessions().filter(|finding| finding.named()).collect();
     let found: Vec<_> = if named.is_empty() { sessions().collect() } else { named };
     match found.as_slice() {
         [] => Err(Undecided::Nothing(location.to_owned())),
         // The run itself says what is wrong with it.
-        [one] if one.table == *own => Ok(built_in.clone()),
+        [one] if one.table == *own && one.is_refused() => Ok(built_in.clone()),
         [one] => match one.single().filter(|candidate| candidate.is_ready()) {
             Some(candidate) => Ok(as_named(candidate)),
             None => Err(Undecided::Choices(question(&found, location))),

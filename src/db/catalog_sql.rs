@@ -96,8 +96,8 @@ pub fn zones() -> Statement {
     )
 }
 
-/// Selects, of some rows, the expiry as the wall clock says it and the end of the session's cookie, both in
-/// milliseconds since 1970 (`PostgreSQL`).
+/// Selects, of the rows that expire last, the expiry as the wall clock says it and the end of the session's cookie, both in
+/// milliseconds since 1970 (`PostgreSQL`). Old rows may be from before the application was moved to another zone.
 #[must_use]
 pub fn cookies(table: &TableName, expires_at: &str, cookie: &str) -> Statement {
     let end = |statement: Statement| statement.push("(").name(cookie).push("->'cookie'->>'expires')");
@@ -111,5 +111,7 @@ pub fn cookies(table: &TableName, expires_at: &str, cookie: &str) -> Statement {
         .name(expires_at)
         .push(") AND ")
         .with(end)
-        .push(" ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$' LIMIT 1000")
+        .push(" ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$' ORDER BY ")
+        .name(expires_at)
+        .push(" DESC LIMIT 1000")
 }

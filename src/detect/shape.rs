@@ -20,7 +20,8 @@ pub(super) fn best(outline: &Outline, known: &[(&'static Preset, &'static Store)
     fits.iter().filter(|(_, store, _)| !beaten(store)).copied().collect()
 }
 
-/// The rank of a fit: 3 for name and type, 2 for the name alone, 1 for the type under a similar name.
+/// The rank of a fit: 2 for name and type, 1 for the name alone or the type under a similar name, of which the values tell
+/// more.
 fn fit(outline: &Outline, preset: &'static Preset, store: &'static Store, own: &str) -> Option<(u8, Fit)> {
     if !columns(store).all(|column| outline.kind(column).is_some()) {
         return None;
@@ -29,12 +30,18 @@ fn fit(outline: &Outline, preset: &'static Preset, store: &'static Store, own: &
     let named = outline.table.schema.as_deref() == Some(schema) && outline.table.name == store.table;
     let typed = is_of_type(outline.kind(store.expires_at)?, store.kind);
     let rank = match (named, typed) {
-        (true, true) => 3,
-        (true, false) => 2,
+        (true, true) => 2,
+        (true, false) => 1,
         (false, true) if outline.table.schema.as_deref() == Some(own) && is_similar(outline, preset, store) => 1,
         (false, _) => return None,
     };
     Some((rank, (preset, store, named)))
+}
+
+/// Whether the token's type is the one that the library gives it, where that tells it from others with the same table.
+pub(super) fn has_its_token(outline: &Outline, store: &Store) -> bool {
+    let (Some(token), Some(kind)) = (store.token, store.token_kind) else { return true };
+    outline.kind(token).is_some_and(|declared| declared.eq_ignore_ascii_case(kind))
 }
 
 fn columns(store: &Store) -> impl Iterator<Item = &'static str> {

@@ -85,7 +85,8 @@ pub const PRESETS: &[Preset] = &[
         verified: Verified::Conformance,
         stores: &[
             AUTHJS.on(Postgres, PG_PRISMA, WALL_CLOCK),
-            AUTHJS.on(MySql, "datetime(3)", WALL_CLOCK),
+            // Auth.js's Kysely adapter has the same table, and may write local time.
+            AUTHJS.token_kind("varchar(191)").on(MySql, "datetime(3)", WALL_CLOCK),
             AUTHJS.on(Sqlite, "datetime", PRISMA),
         ],
         ..Preset::SESSIONS
@@ -329,6 +330,7 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "supabase-auth",
         title: "Supabase Auth (GoTrue) sessions with a time-box",
+        cleans_itself: true,
         caveat: Some(
             "only sessions with a `not_after` ever expire, and Supabase Auth deletes those itself after 72 h: `keep = \"72h\"` leaves them to it; refresh tokens go with their session, while an access token that was issued already is valid until it expires",
         ),

@@ -405,3 +405,54 @@ fn a_table_that_may_not_be_read_is_found_and_doubtful() {
     assert!(said.contains("certain") && !said.contains("enabled"), "{said}");
     shell.database.admin().execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }
+
+/// Where another library has the same table, and may write local time, its name proves nothing.
+#[test]
+fn a_table_that_prisma_would_have_made_otherwise_is_swept_by_nobody_unasked() {
+    let cases = [(Engine::Postgres, "timestamp(3)", "timestamp"), (Engine::MySql, "varchar(191)", "varchar(255)")];
+    for (engine, of_prisma, other) in cases {
+        let Some(shell) = Shell::with(engine, &authjs(engine, "Session").replace(of_prisma, other)) else { continue };
+        let said = shell.expect(2, &["clean"]).stderr;
+        assert!(said.contains("authjs-prisma, likely"), "{engine:?} {said}");
+        let text = shell.expect(0, &["init", "--dry-run"]).stdout;
+        assert!(presets(&text) == ["authjs-prisma"] && text.contains("enabled = false"), "{engine:?} {text}");
+        assert_eq!(left(&shell, engine, "Session").len(), 5, "{engine:?}");
+    }
+}
+
+/// `@@map("sessions")` makes it the name of another library's table.
+#[test]
+fn a_table_under_the_name_of_another_library_is_what_its_values_say() {
+    on_every_engine(
+        |engine| authjs(engine, "sessions"),
+        |shell, engine| {
+            let text = shell.expect(0, &["init", "--dry-run"]).stdout;
+            assert_eq!(presets(&text), ["authjs-prisma"], "{engine:?} {text}");
+            assert!(text.contains("likely") && text.contains("enabled = false"), "{engine:?} {text}");
+        },
+    );
+}
+
+/// Every Supabase project has that table.
+#[test]
+fn what_a_service_cleans_up_by_itself_is_not_guessed_and_leaves_no_choice() {
+    let engine = Engine::Postgres;
+    let tables = format!("{};{}", tables(engine, &["supabase-auth"]), authjs(engine, "Session"));
+    let Some(shell) = Shell::with(engine, &tables) else { return };
+    let text = shell.expect(0, &["init", "--dry-run"]).stdout;
+    assert_eq!(text.matches("enabled = false").count(), 1, "{text}");
+    assert_eq!(shell.json(0, &["clean"])["deletedCount"], 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_replaced_is_nobody_elses_business() {
+    let shell = Shell::with(Engine::Sqlite, &authjs(Engine::Sqlite, "Session")).unwrap();
+    let file = shell.path().join("sweepd.toml");
+    fs::write(&file, "# mine\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    shell.expect(0, &["init", "--force"]);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let names: Vec<_> = fs::read_dir(shell.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!names.iter().any(|name| name.to_string_lossy().ends_with(".new")), "{names:?}");
+}

@@ -108,6 +108,7 @@ fn of_candidate(candidate: &Candidate, name: &str, enabled: bool, own: &str) -> 
 
 fn why_not(candidate: &Candidate) -> &'static str {
     match candidate.sure() {
+        _ if candidate.preset.cleans_itself => "because its service deletes expired rows by itself",
         Sure::Doubtful => "until what speaks against it is settled",
         Sure::Likely => "until you know that it is this store's table",
         Sure::Certain => "until what only you can know is filled in",
