@@ -5,13 +5,16 @@ mod clean;
 mod config;
 mod demo;
 mod history;
+mod init;
 mod migrate;
 mod output;
 mod pause;
+mod presets;
 mod progress;
 mod run;
 mod schedule;
 mod sessions;
+mod snippet;
 mod stats;
 mod users;
 
@@ -24,6 +27,7 @@ use clap::{Parser, Subcommand};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Environment};
 use crate::daemon;
+use crate::daemon::built_in::{self, Undecided};
 use crate::job::Job;
 use crate::sweep::Sweeper;
 use crate::telemetry::metrics::Metrics;
@@ -45,6 +49,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Look into the database for session stores, and write a configuration with a job for each
+    Init(init::Args),
+    /// List the session stores that sweepd knows, or show one in full
+    Presets(presets::Args),
     /// Run the daemon: fire every job by its schedule until it is stopped (this is the default)
     Run,
     /// Run jobs once, now
@@ -148,6 +156,23 @@ impl Session {
         Self { config, clock: Clock::system(), log }
     }
 
+    /// The same where nothing says which sessions to sweep: what is in the database says so. A database that does not
+    /// answer, or not before `patience` ends, is left to the command itself.
+    async fn decided(self, patience: impl Future<Output = ()>) -> Result<Self, Failure> {
+        if !self.config.guessed {
+            return Ok(self);
+        }
+        let decision = tokio::select! {
+            decision = built_in::decide(&self.config) => decision,
+            () = patience => return Ok(self),
+        };
+        match decision {
+            Ok(layout) => Ok(Self { config: self.config.with_layout(&layout), ..self }),
+            Err(Undecided::Choices(choices)) => Err(Failure::usage(choices)),
+            Err(Undecided::Nothing(_) | Undecided::Database(_)) => Ok(self),
+        }
+    }
+
     /// The named jobs, or every enabled one.
     fn jobs(&self, names: &[String]) -> Result<Vec<&Job>, Failure> {
         if names.is_empty() {
@@ -208,6 +233,8 @@ impl Cli {
         let command = self.command.unwrap_or(Command::Run);
         let json = command.wants_json();
         let done = match command {
+            Command::Init(args) => init::run(path, args).await,
+            Command::Presets(args) => presets::run(&args),
             Command::Run => run::run(path).await,
             Command::Clean(args) => clean::run(path, args).await,
             Command::Stats(args) => stats::run(path, args).await,
@@ -232,6 +259,7 @@ impl Cli {
 impl Command {
     fn wants_json(&self) -> bool {
         match self {
+            Self::Presets(args) => args.json,
             Self::Clean(args) => args.json,
             Self::Stats(args) => args.json,
             Self::Schedule(args) => args.json,
@@ -239,7 +267,13 @@ impl Command {
             Self::History(args) => args.json,
             Self::Sessions(args) => args.common.json,
             Self::Users(args) => args.common.json,
-            Self::Run | Self::Pause(_) | Self::Resume(_) | Self::Migrate(_) | Self::Config(_) | Self::Demo => false,
+            Self::Init(_)
+            | Self::Run
+            | Self::Pause(_)
+            | Self::Resume(_)
+            | Self::Migrate(_)
+            | Self::Config(_)
+            | Self::Demo => false,
         }
     }
 }

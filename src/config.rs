@@ -38,6 +38,7 @@ use crate::audit;
 use crate::db::DatabaseUrl;
 use crate::http::Settings as Http;
 use crate::job::Job;
+use crate::preset::Layout;
 use crate::sessions::Users;
 use crate::telemetry;
 
@@ -55,6 +56,8 @@ pub struct Config {
     pub jobs: Vec<Job>,
     /// Whether the only job is the built-in one, because none is configured.
     pub built_in_job: bool,
+    /// Whether its layout is only a guess, because nobody said which sessions it sweeps.
+    pub guessed: bool,
     /// Session management.
     pub sessions: Sessions,
     /// The users of the application.
@@ -156,6 +159,26 @@ impl Config {
         effective::render(&self.entries)
     }
 
+    /// The same with the layout of the built-in job, once that is known.
+    #[must_use]
+    pub fn with_layout(mut self, layout: &Layout) -> Self {
+        self.guessed = false;
+        for job in &mut self.jobs {
+            job.spec.layout = layout.clone();
+        }
+        self
+    }
+
+    /// The same with the built-in job turned off.
+    #[must_use]
+    pub fn without_built_in_job(mut self) -> Self {
+        self.guessed = false;
+        for job in &mut self.jobs {
+            job.enabled = false;
+        }
+        self
+    }
+
     fn build(file: Option<(&Path, &str)>, environment: &Environment) -> Result<Self, ConfigErrors> {
         let path = file.map(|(path, _)| path.to_owned());
         let failed = |problems| ConfigErrors::new(path.clone(), problems);
@@ -164,12 +187,15 @@ impl Config {
     }
 
     fn read(layers: layers::Layers, environment: &Environment) -> Result<Self, Vec<error::Problem>> {
-        let (file, built_in_job) = (layers.file.clone(), layers.built_in_job);
+        let (file, built_in_job, guessed) = (layers.file.clone(), layers.built_in_job, layers.guessed);
         let (mut reader, values) = reader::Reader::new(layers);
         let mut root = reader.root(values);
         let databases = databases::read(&mut root, environment);
         let shared = jobs::shared(&mut root);
-        let jobs = jobs::read(&mut root, &shared, &databases);
+        let mut jobs = jobs::read(&mut root, &shared, &databases);
+        for job in &mut jobs {
+            job.spec.guessed = guessed;
+        }
         let (sessions, users) = (sessions::sessions(&mut root, &jobs), sessions::users(&mut root));
         let (audit, log) = (settings::audit(&mut root), settings::log(&mut root));
         let http = http::read(&mut root, environment);
@@ -184,6 +210,7 @@ impl Config {
             databases: databases::ready(databases),
             jobs,
             built_in_job,
+            guessed,
             sessions,
             users,
             audit,

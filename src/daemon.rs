@@ -1,5 +1,6 @@
 //! The composition root: builds everything from the configuration, keeps it running, changes it, and drains it.
 
+pub mod built_in;
 mod workers;
 
 use tokio::sync::{mpsc, watch};
@@ -56,6 +57,7 @@ pub async fn run(
     let server = bound.map(|bound| serve(bound, status, metrics, &lifecycle));
     info!(jobs = config.jobs.len(), "sweepd {} is ready", env!("CARGO_PKG_VERSION"));
     let mut changes = follow_file(&source, &lifecycle);
+    let mut decisions = built_in::look(&config, &lifecycle);
     let broken = loop {
         let reload = tokio::select! {
             fired = workers.fire_next() => match fired {
@@ -64,12 +66,21 @@ pub async fn run(
             },
             stop = lifecycle.signal() => if stop { break None } else { true },
             Some(()) = changes.recv() => source.has_changed(),
+            Some(decision) = decisions.recv() => {
+                config = built_in::decided(config, decision);
+                if let Err(error) = workers.follow(&config).await {
+                    break Some(error);
+                }
+                false
+            }
         };
         if reload && let Some(new) = edited(&mut source, &config, &clock, &bad_edit) {
+            let new = built_in::carried(&config, new);
             if let Err(error) = workers.follow(&new).await {
                 break Some(error);
             }
             log.set_level(new.log.level);
+            decisions = built_in::look(&new, &lifecycle);
             follow(server.as_ref(), new.http.as_ref());
             config = new;
         }

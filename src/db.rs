@@ -11,6 +11,7 @@ mod url;
 
 pub mod audit_sql;
 pub mod batch_sql;
+pub mod catalog_sql;
 pub mod children;
 pub mod demo_sql;
 pub mod expiry_sql;

@@ -17,7 +17,7 @@
 //! | [`sessions`] | session management for applications: list, touch, revoke; a user's role and profile |
 //! | [`archive`] | what was deleted, in files |
 //! | [`ledger`], [`audit`], [`report`] | what a run did, exactly |
-//! | [`preset`] | known session stores |
+//! | [`preset`], [`detect`] | known session stores, and which of them are in a database |
 //! | [`db`] | connections and all SQL text |
 //! | [`telemetry`], [`clock`], [`host`] | logs, metrics, the time, and where this is |
 
@@ -30,6 +30,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod db;
+pub mod detect;
 pub mod host;
 pub mod http;
 pub mod job;

@@ -1,7 +1,13 @@
 //! Known session stores: where they keep sessions, and how they write the expiry. Data, not code.
 
+mod stores;
+
+use std::time::Duration;
+
 use crate::db::{Encoding, Engine, Mode, TableName};
 use crate::zone::Zone;
+
+pub use stores::PRESETS;
 
 /// Where the sessions of a job are, and how to read them.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,128 +35,80 @@ pub struct Preset {
     pub name: &'static str,
     /// What it is, for people.
     pub title: &'static str,
+    /// What its rows are.
+    pub holds: Holds,
+    /// How it is known to be right.
+    pub verified: Verified,
     /// What to know before its rows are deleted.
     pub caveat: Option<&'static str>,
-    stores: &'static [Store],
+    /// Where the column holds the last use: how to find out for how long a session lives after it. Nobody but the
+    /// application knows, so there is no default.
+    pub lifetime: Option<&'static str>,
+    /// Whether its service deletes expired rows by itself: then nobody has to, and it is not guessed.
+    pub cleans_itself: bool,
+    /// The store on each database that it exists on.
+    pub stores: &'static [Store],
 }
 
+/// What the rows of a store are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Sessions.
+    Sessions,
+    /// Tokens that were sent to somebody, and the like: what a library keeps beside its sessions.
+    Tokens,
+}
+
+/// How a preset is known to be right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verified {
+    /// The library itself writes and reads the rows in the tests.
+    Conformance,
+    /// By the library's sources and its documented schema.
+    Documented,
+}
+
+/// A store on one database: its table as the library creates it.
 #[derive(Debug, Clone, Copy)]
-struct Store {
-    engine: Engine,
-    table: &'static str,
-    expires_at: &'static str,
-    encodings: &'static [&'static str],
-    writer: Writer,
-    token: &'static str,
-    user: Option<&'static str>,
-    users: Option<&'static str>,
+pub struct Store {
+    /// The database.
+    pub engine: Engine,
+    /// The schema that the library puts the table into; none is the connection's own.
+    pub schema: Option<&'static str>,
+    /// The table.
+    pub table: &'static str,
+    /// The column with the expiry, or the last use.
+    pub expires_at: &'static str,
+    /// The declared type of that column, as the database shows it.
+    pub kind: &'static str,
+    /// How the column holds an instant; with more than one, the values decide.
+    pub encodings: &'static [&'static str],
+    /// In which zone times are that carry none.
+    pub writer: Writer,
+    /// A JSON column with the session's cookie, whose end (`cookie.expires`) is the same instant as the expiry: it shows
+    /// the writer's zone.
+    pub cookie: Option<&'static str>,
+    /// The column with the token.
+    pub token: Option<&'static str>,
+    /// The column with the user.
+    pub user: Option<&'static str>,
+    /// The table of the users.
+    pub users: Option<&'static str>,
+    /// The type of the token's column, where only that tells the store from one that writes other times.
+    pub token_kind: Option<&'static str>,
+    /// Other columns that the table always has.
+    pub others: &'static [&'static str],
+    /// Whether the library itself creates an index that begins with the expiry.
+    pub indexed: bool,
 }
 
 /// In which zone the store writes times that carry none.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Writer {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// In UTC, or the column says the instant by itself.
     Utc,
     /// It depends on the installation: the configuration has to say. How to find out.
     Ask(&'static str),
-}
-
-const DJANGO_ZONE: &str = "\"UTC\" when the settings say USE_TZ = True, else the zone of TIME_ZONE";
-const PRISMA_SQLITE: &[&str] = &["epoch-millis", "iso-text"];
-
-/// Every preset, by name.
-pub const PRESETS: &[Preset] = &[
-    Preset {
-        name: "authjs-prisma",
-        title: "Auth.js (NextAuth) with the Prisma adapter",
-        caveat: None,
-        stores: &[
-            with_users(
-                store(Engine::Postgres, "Session", "expires", &["timestamp"], "sessionToken", Some("userId")),
-                "User",
-            ),
-            with_users(
-                store(Engine::MySql, "Session", "expires", &["timestamp"], "sessionToken", Some("userId")),
-                "User",
-            ),
-            with_users(
-                store(Engine::Sqlite, "Session", "expires", PRISMA_SQLITE, "sessionToken", Some("userId")),
-                "User",
-            ),
-        ],
-    },
-    Preset {
-        name: "authjs-drizzle",
-        title: "Auth.js (NextAuth) with the Drizzle adapter",
-        caveat: None,
-        stores: &[
-            with_users(
-                store(Engine::Postgres, "session", "expires", &["timestamp"], "sessionToken", Some("userId")),
-                "user",
-            ),
-            with_users(
-                store(Engine::MySql, "session", "expires", &["timestamp"], "sessionToken", Some("userId")),
-                "user",
-            ),
-            with_users(
-                store(Engine::Sqlite, "session", "expires", &["epoch-millis"], "sessionToken", Some("userId")),
-                "user",
-            ),
-        ],
-    },
-    Preset {
-        name: "authjs-pg",
-        title: "Auth.js (NextAuth) with the pg or Neon adapter",
-        caveat: None,
-        stores: &[with_users(
-            store(Engine::Postgres, "sessions", "expires", &["timestamptz"], "sessionToken", Some("userId")),
-            "users",
-        )],
-    },
-    Preset {
-        name: "connect-pg-simple",
-        title: "connect-pg-simple, the PostgreSQL store of express-session",
-        caveat: Some(
-            "it writes local time of its database session: find it with `SHOW timezone` on the application's connection",
-        ),
-        stores: &[Store {
-            writer: Writer::Ask("run `SHOW timezone` on a connection that the application opened"),
-            ..store(Engine::Postgres, "session", "expire", &["timestamp"], "sid", None)
-        }],
-    },
-    Preset {
-        name: "django",
-        title: "Django's database-backed sessions",
-        caveat: Some(
-            "the cached_db engine keeps a copy in its cache: deleting the row does not log out a cached session",
-        ),
-        stores: &[
-            store(Engine::Postgres, "django_session", "expire_date", &["timestamptz"], "session_key", None),
-            Store {
-                writer: Writer::Ask(DJANGO_ZONE),
-                ..store(Engine::MySql, "django_session", "expire_date", &["timestamp"], "session_key", None)
-            },
-            Store {
-                writer: Writer::Ask(DJANGO_ZONE),
-                ..store(Engine::Sqlite, "django_session", "expire_date", &["iso-text"], "session_key", None)
-            },
-        ],
-    },
-];
-
-const fn store(
-    engine: Engine,
-    table: &'static str,
-    expires_at: &'static str,
-    encodings: &'static [&'static str],
-    token: &'static str,
-    user: Option<&'static str>,
-) -> Store {
-    Store { engine, table, expires_at, encodings, writer: Writer::Utc, token, user, users: None }
-}
-
-/// The store of a library that keeps the users too.
-const fn with_users(store: Store, users: &'static str) -> Store {
-    Store { users: Some(users), ..store }
 }
 
 /// Why a preset cannot be used as it is.
@@ -164,36 +122,181 @@ pub enum PresetError {
         "preset {0:?} stores times without a zone on {1}, so `writer_timezone` must say which zone they are in ({2})"
     )]
     WriterZone(&'static str, Engine, &'static str),
+    /// The store holds the last use, and nobody said for how long a session lives after it.
+    #[error("preset {0:?} stores the last use of a session, so `lifetime` must say how long it lives after that ({1})")]
+    Lifetime(&'static str, &'static str),
 }
 
 impl Preset {
+    /// What most presets have in common.
+    const SESSIONS: Self = Self {
+        name: "",
+        title: "",
+        holds: Holds::Sessions,
+        verified: Verified::Documented,
+        caveat: None,
+        lifetime: None,
+        cleans_itself: false,
+        stores: &[],
+    };
+    const TOKENS: Self = Self { holds: Holds::Tokens, ..Self::SESSIONS };
+
     /// The preset of that name.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
         PRESETS.iter().find(|preset| preset.name == name)
     }
 
-    /// Its layout on `engine`. `writer` is the zone that the configuration names, if it does.
+    /// The store on `engine`.
+    #[must_use]
+    pub fn store(&self, engine: Engine) -> Option<&'static Store> {
+        self.stores.iter().find(|store| store.engine == engine)
+    }
+
+    /// The word for its mode in a configuration.
+    #[must_use]
+    pub fn mode(&self) -> &'static str {
+        if self.lifetime.is_some() { "last-seen" } else { "expires" }
+    }
+
+    /// Its layout on `engine`. `writer` is the zone that the configuration names, and `lifetime` how long a session
+    /// lives after its last use, where it says so.
     ///
     /// # Errors
-    /// When the store does not exist on the engine, or the writer's zone has to be given.
-    pub fn layout(&self, engine: Engine, writer: Option<&Zone>) -> Result<Layout, PresetError> {
-        let store = self.stores.iter().find(|store| store.engine == engine);
-        let store = store.ok_or(PresetError::Engine(self.name, engine))?;
+    /// When the store does not exist on the engine, or the writer's zone or the lifetime has to be given.
+    pub fn layout(
+        &self,
+        engine: Engine,
+        writer: Option<&Zone>,
+        lifetime: Option<Duration>,
+    ) -> Result<Layout, PresetError> {
+        let store = self.store(engine).ok_or(PresetError::Engine(self.name, engine))?;
         let zone = match (writer, store.writer) {
             (Some(zone), _) => zone.clone(),
             (None, Writer::Utc) => Zone::utc(),
             (None, Writer::Ask(how)) => return Err(PresetError::WriterZone(self.name, engine, how)),
         };
-        let encodings = store.encodings.iter().filter_map(|name| Encoding::from_name(name, zone.clone()));
-        Ok(Layout {
-            table: TableName::unqualified(store.table),
-            expires_at: store.expires_at.to_owned(),
+        if let (Some(how), None) = (self.lifetime, lifetime) {
+            return Err(PresetError::Lifetime(self.name, how));
+        }
+        Ok(store.layout(&zone, lifetime.filter(|_| self.lifetime.is_some())))
+    }
+}
+
+impl Holds {
+    /// The word for people and programs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sessions => "sessions",
+            Self::Tokens => "tokens",
+        }
+    }
+}
+
+impl Verified {
+    /// The word for people and programs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Conformance => "conformance",
+            Self::Documented => "documented",
+        }
+    }
+}
+
+impl Store {
+    /// Whether it has no more than an id, a user and an end, as many a table that holds no sessions.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.token == Some("id") && self.others.is_empty()
+    }
+
+    /// Its layout, with the zone of its times where they need one, and how long a session lives after its last use where
+    /// the column holds that.
+    pub(crate) fn layout(&self, zone: &Zone, lifetime: Option<Duration>) -> Layout {
+        let encodings = self.encodings.iter().filter_map(|name| Encoding::from_name(name, zone.clone()));
+        Layout {
+            table: TableName { schema: self.schema.map(str::to_owned), name: self.table.to_owned() },
+            expires_at: self.expires_at.to_owned(),
             encodings: encodings.collect(),
-            mode: Mode::Expires,
-            token: Some(store.token.to_owned()),
-            user: store.user.map(str::to_owned),
-            users: store.users.map(str::to_owned),
-        })
+            mode: lifetime.map_or(Mode::Expires, Mode::LastSeen),
+            token: self.token.map(str::to_owned),
+            user: self.user.map(str::to_owned),
+            users: self.users.map(str::to_owned),
+        }
+    }
+}
+
+/// The words that the entries of the table are written in.
+impl Store {
+    const fn new(table: &'static str, expires_at: &'static str) -> Self {
+        Self {
+            engine: Engine::Postgres,
+            schema: None,
+            table,
+            expires_at,
+            kind: "",
+            encodings: &[],
+            writer: Writer::Utc,
+            cookie: None,
+            token: None,
+            user: None,
+            users: None,
+            token_kind: None,
+            others: &[],
+            indexed: false,
+        }
+    }
+
+    const fn named(self, table: &'static str) -> Self {
+        Self { table, ..self }
+    }
+
+    const fn schema(self, schema: &'static str) -> Self {
+        Self { schema: Some(schema), ..self }
+    }
+
+    const fn without_schema(self) -> Self {
+        Self { schema: None, ..self }
+    }
+
+    const fn token(self, column: &'static str) -> Self {
+        Self { token: Some(column), ..self }
+    }
+
+    const fn token_kind(self, kind: &'static str) -> Self {
+        Self { token_kind: Some(kind), ..self }
+    }
+
+    const fn user_column(self, column: &'static str) -> Self {
+        Self { user: Some(column), ..self }
+    }
+
+    const fn user(self, column: &'static str, table: &'static str) -> Self {
+        self.user_column(column).users(table)
+    }
+
+    const fn users(self, table: &'static str) -> Self {
+        Self { users: Some(table), ..self }
+    }
+
+    const fn with(self, others: &'static [&'static str]) -> Self {
+        Self { others, ..self }
+    }
+
+    const fn indexed(self) -> Self {
+        Self { indexed: true, ..self }
+    }
+
+    const fn written_in(self, writer: Writer) -> Self {
+        Self { writer, ..self }
+    }
+
+    const fn cookie(self, column: &'static str) -> Self {
+        Self { cookie: Some(column), ..self }
+    }
+
+    const fn on(self, engine: Engine, kind: &'static str, encodings: &'static [&'static str]) -> Self {
+        Self { engine, kind, encodings, ..self }
     }
 }

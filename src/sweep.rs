@@ -38,6 +38,8 @@ pub struct Spec {
     pub job: String,
     /// Where the rows are, and how to read their expiry.
     pub layout: Layout,
+    /// Whether nobody but sweepd says that they are sessions.
+    pub guessed: bool,
     /// How long expired rows are kept before they go.
     pub keep: Duration,
     /// How far ahead an expiry can lie: the longest that a session can live from now.

@@ -1,5 +1,6 @@
 //! `sweepd clean`: runs jobs once.
 
+use std::future::pending;
 use std::path::Path;
 
 use serde::Serialize;
@@ -72,21 +73,26 @@ pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
         _ => Level::Debug,
     };
     let session = Session::start(load(path)?, Some(console))?;
-    let jobs = session.jobs(&args.jobs)?;
-    if jobs.is_empty() && !args.json {
-        output::line("No job is enabled.");
-        return Ok(Exit::Done);
-    }
     if args.dry_run {
-        return Ok(dry_run(&session, &jobs, &args).await);
+        let session = session.decided(pending()).await?;
+        let jobs = session.jobs(&args.jobs)?;
+        return Ok(if nothing_to_do(&jobs, &args) { Exit::Done } else { dry_run(&session, &jobs, &args).await });
     }
     let mut lifecycle = Lifecycle::install()?;
     let stop = lifecycle.stop.clone();
-    let work = clean(&session, &jobs, &args, &stop);
     lifecycle
-        .supervise(work)
+        .supervise(clean(session, &args, &stop))
         .await
-        .ok_or_else(|| Failure { message: "stopped at once by a second signal".to_owned(), exit: Exit::Failed })
+        .ok_or_else(|| Failure { message: "stopped at once by a second signal".to_owned(), exit: Exit::Failed })?
+}
+
+/// Programs get an empty list instead.
+fn nothing_to_do(jobs: &[&Job], args: &Args) -> bool {
+    let nothing = jobs.is_empty() && !args.json;
+    if nothing {
+        output::line("No job is enabled.");
+    }
+    nothing
 }
 
 async fn dry_run(session: &Session, jobs: &[&Job], args: &Args) -> Exit {
@@ -146,7 +152,12 @@ fn print_dry_run(found: &DryRun) {
     }
 }
 
-async fn clean(session: &Session, jobs: &[&Job], args: &Args, stop: &CancellationToken) -> Exit {
+async fn clean(session: Session, args: &Args, stop: &CancellationToken) -> Result<Exit, Failure> {
+    let session = &session.decided(stop.cancelled()).await?;
+    let jobs = &session.jobs(&args.jobs)?;
+    if nothing_to_do(jobs, args) {
+        return Ok(Exit::Done);
+    }
     let before = statistics(session, jobs, args).await;
     let mut results = Results::default();
     for job in jobs {
@@ -164,7 +175,7 @@ async fn clean(session: &Session, jobs: &[&Job], args: &Args, stop: &Cancellatio
     } else {
         results.print(stats.as_ref());
     }
-    results.exit()
+    Ok(results.exit())
 }
 
 /// What is wrong with a job, its run says too.

@@ -1,6 +1,7 @@
 //! `sweepd migrate`: creates what is missing.
 
 use std::collections::BTreeSet;
+use std::future::pending;
 use std::path::Path;
 
 use super::{Exit, Failure, Session, output};
@@ -25,6 +26,7 @@ pub struct Args {
 
 pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
     let session = Session::open(path, Level::Warn)?;
+    let session = if args.index { session.decided(pending()).await? } else { session };
     let mut own = BTreeSet::new();
     let mut done = false;
     for job in session.jobs(&[])? {

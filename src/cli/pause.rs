@@ -1,5 +1,6 @@
 //! `sweepd pause` and `sweepd resume`: keep jobs from being run for a while, in all processes.
 
+use std::future::pending;
 use std::path::Path;
 
 use super::{Exit, Failure, Session, output};
@@ -13,7 +14,7 @@ pub struct Args {
 }
 
 pub async fn run(path: Option<&Path>, args: Args, pause: bool) -> Result<Exit, Failure> {
-    let session = Session::open(path, Level::Warn)?;
+    let session = Session::open(path, Level::Warn)?.decided(pending()).await?;
     for job in session.jobs(&args.jobs)? {
         let changed = session.sweeper(job).set_paused(&job.spec, pause).await?;
         let name = &job.spec.job;

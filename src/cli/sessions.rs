@@ -1,5 +1,6 @@
 //! `sweepd sessions`: list, touch and revoke the sessions of an application.
 
+use std::future::pending;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 
@@ -68,15 +69,15 @@ enum Command {
 }
 
 pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
-    let sessions = open(path, &args.common)?;
+    let sessions = open(path, &args.common).await?;
     let done = call(&sessions, args.command, args.common.json).await;
     sessions.close().await;
     done
 }
 
 /// The sessions of the configuration, for a command that is called once.
-pub fn open(path: Option<&Path>, common: &Common) -> Result<Sessions, Failure> {
-    let session = Session::open(path, Level::Warn)?;
+pub async fn open(path: Option<&Path>, common: &Common) -> Result<Sessions, Failure> {
+    let session = Session::open(path, Level::Warn)?.decided(pending()).await?;
     let job = session.config.sessions_job(common.job.as_deref()).map_err(Failure::usage)?;
     Ok(daemon::sessions(&session.config, job, &session.clock, "cli"))
 }

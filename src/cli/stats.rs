@@ -1,5 +1,6 @@
 //! `sweepd stats`: counts.
 
+use std::future::pending;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -21,7 +22,7 @@ pub struct Args {
 }
 
 pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
-    let session = Session::open(path, Level::Warn)?;
+    let session = Session::open(path, Level::Warn)?.decided(pending()).await?;
     let (found, problems) = collect(&session, &session.jobs(&args.jobs)?).await;
     if args.json {
         let mut json = serde_json::json!({ "jobs": found });

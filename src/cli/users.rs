@@ -42,7 +42,7 @@ enum Command {
 }
 
 pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
-    let sessions = open(path, &args.common)?;
+    let sessions = open(path, &args.common).await?;
     let (user, changes) = changes(args.command);
     let done = sessions.update_user(&user, &changes).await;
     sessions.close().await;

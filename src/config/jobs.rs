@@ -94,7 +94,8 @@ fn job(section: &mut Section<'_>, name: &str, shared: &Shared, databases: &Datab
     }
     let max_clock_skew = shared.max_clock_skew;
     let job = name.to_owned();
-    let spec = Spec { job, layout: layout?, keep, max_age, max_clock_skew, limits, order, workers, archive };
+    let spec =
+        Spec { job, layout: layout?, guessed: false, keep, max_age, max_clock_skew, limits, order, workers, archive };
     let catch_up = catch_up.then_some(within);
     Some(Job { spec, database, replica, schedule: schedule?, catch_up, jitter, enabled })
 }

@@ -26,6 +26,8 @@ pub(super) struct Layers {
     pub(super) values: Map<String, Value>,
     /// Whether the built-in job is among them.
     pub(super) built_in_job: bool,
+    /// Whether nothing but the built-in defaults says which sessions it sweeps.
+    pub(super) guessed: bool,
     pub(super) lines: BTreeMap<KeyPath, usize>,
     pub(super) variables: BTreeMap<KeyPath, String>,
 }
@@ -74,9 +76,10 @@ pub(super) fn merge(file: Option<(&Path, &str)>, environment: &Environment) -> R
     let layer = environment.layer(&document.values).map_err(failed)?;
     let built_in = built_in(&document, &layer.values);
     let built_in_job = !built_in.is_empty();
+    let guessed = built_in_job && !says_which(&layer.values);
     let values = stack([built_in, document.values, layer.values]).map_err(failed)?;
     let file = file.map(|(path, _)| path.to_owned());
-    Ok(Layers { file, values, built_in_job, lines: document.lines, variables: layer.variables })
+    Ok(Layers { file, values, built_in_job, guessed, lines: document.lines, variables: layer.variables })
 }
 
 /// The built-in job, unless the file speaks of jobs or the environment of another one.
@@ -91,6 +94,16 @@ fn built_in(document: &Document, environment: &Map<String, Value>) -> Map<String
     let job: Map<String, Value> = BUILT_IN.into_iter().map(|(key, text)| (key.to_owned(), Value::from(text))).collect();
     let jobs: Map<String, Value> = [(BUILT_IN_JOB.to_owned(), Value::from(job))].into();
     [("jobs".to_owned(), Value::from(jobs))].into()
+}
+
+/// Whether the environment says of the built-in job which rows it sweeps.
+fn says_which(environment: &Map<String, Value>) -> bool {
+    let jobs = environment.get("jobs").map(|jobs| &jobs.kind);
+    let Some(ValueKind::Table(jobs)) = jobs else { return false };
+    jobs.values().any(|job| match &job.kind {
+        ValueKind::Table(keys) => super::layout::KEYS.iter().any(|key| keys.contains_key(*key)),
+        _ => true,
+    })
 }
 
 fn stack(layers: [Map<String, Value>; 3]) -> Result<Map<String, Value>, ConfigError> {

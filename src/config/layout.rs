@@ -6,8 +6,12 @@ use super::jobs::{CENTURY, ZONES};
 use super::reader::Section;
 use super::setting::Setting as _;
 use crate::db::{Encoding, Engine, Mode, TableName};
-use crate::preset::{Layout, PRESETS, Preset};
+use crate::preset::{Layout, PRESETS, Preset, PresetError};
 use crate::zone::Zone;
+
+/// The keys that say which rows a job sweeps.
+pub(super) const KEYS: [&str; 10] =
+    ["preset", "schema", "table", "expires_at", "encoding", "mode", "lifetime", "token", "user", "writer_timezone"];
 
 /// The keys as they were written.
 struct Written {
@@ -97,8 +101,11 @@ fn from_preset(
     // The preset need not know whose times these are when the column is said to hold instants.
     let instants = written.encoding.is_some_and(|name| !Encoding::needs_zone(name)) || section.has("writer_timezone");
     let writer = written.writer.clone().or_else(|| instants.then(Zone::utc));
-    match preset.layout(engine?, writer.as_ref()) {
+    // Nor for how long a session lives after its last use, when the column is said to hold the end.
+    let no_use = (written.mode == Some("expires")).then_some(Duration::ZERO);
+    match preset.layout(engine?, writer.as_ref(), written.lifetime.or(no_use)) {
         Ok(layout) => Some(layout),
+        Err(PresetError::Lifetime(..)) if section.has("lifetime") => None,
         Err(error) => {
             section.problem("preset", error);
             None
@@ -168,12 +175,15 @@ fn mode(section: &mut Section<'_>, written: &Written, base: Option<&Layout>) -> 
 fn show(section: &mut Section<'_>, layout: &Layout, preset: Option<&Preset>) {
     let origin = preset.map_or_else(|| "default".to_owned(), |preset| format!("preset {}", preset.name));
     let text = |text: &str| Some(text.to_owned().to_toml());
+    if let Some(schema) = &layout.table.schema {
+        section.derive("schema", text(schema), &origin);
+    }
     section.derive("table", text(&layout.table.name), &origin);
     section.derive("expires_at", text(&layout.expires_at), &origin);
     if let [encoding] = layout.encodings.as_slice() {
         section.derive("encoding", text(encoding.name()), &origin);
     }
-    section.derive("mode", text(if layout.mode == Mode::Expires { "expires" } else { "last-seen" }), &origin);
+    section.derive("mode", text(layout.mode.name()), &origin);
     for (key, column) in [("token", &layout.token), ("user", &layout.user)] {
         if let Some(column) = column {
             section.derive(key, text(column), &origin);

@@ -37,7 +37,7 @@ pub(super) struct Section<'r> {
 
 impl Reader {
     pub(super) fn new(layers: Layers) -> (Self, Map<String, Value>) {
-        let Layers { file, values, lines, variables, built_in_job: _ } = layers;
+        let Layers { file, values, lines, variables, built_in_job: _, guessed: _ } = layers;
         let (problems, warnings, entries) = (Vec::new(), Vec::new(), Vec::new());
         (Self { file, lines, variables, problems, warnings, entries }, values)
     }

@@ -14,6 +14,9 @@ use crate::zone::Zone;
 /// Days from 1970-01-01 to 1971-01-01: nothing up to there is an expiry.
 const FIRST_YEAR: chrono::TimeDelta = chrono::TimeDelta::days(365);
 
+/// More than the date in a text with an offset can be away from that of its instant.
+const OFFSETS: chrono::TimeDelta = chrono::TimeDelta::days(2);
+
 /// Whether what [`Expiry::sample`] gave as milliseconds is no expiry.
 #[must_use]
 pub fn is_never(millis: i64) -> bool {
@@ -144,10 +147,14 @@ impl Expiry {
             .push(")")
     }
 
-    /// Whether `expired` can use an ordinary index on the column.
+    /// Why `expired` cannot use an ordinary index on the column; none where it can.
+    ///
+    /// ISO text can, whatever its form: an index is walked in the order of the text, no expired row lies beyond the day
+    /// that `prefilter` adds, and each row is still judged by its instant.
     #[must_use]
-    pub fn can_use_index(&self) -> bool {
-        !matches!(self.encoding, Encoding::EpochMillisText | Encoding::IsoText(_))
+    pub fn no_index(&self) -> Option<&'static str> {
+        matches!(self.encoding, Encoding::EpochMillisText)
+            .then_some("numbers in text are not indexed in the order of time, so no index on the expiry helps")
     }
 
     /// A value of the column as a position that an index can be walked by, for [`Expiry::position`].
@@ -165,7 +172,8 @@ impl Expiry {
     pub fn position(&self, statement: Statement, position: &Param, kind: &str) -> Statement {
         match self.engine {
             Engine::Postgres => statement.bind(position.clone()).push(&format!("::{kind}")),
-            Engine::MySql | Engine::Sqlite => self.cast(statement, position.clone()),
+            Engine::MySql => self.cast(statement, position.clone()),
+            Engine::Sqlite => statement.bind(position.clone()),
         }
     }
 
@@ -201,6 +209,7 @@ impl Expiry {
         statement
             .push("(")
             .with(|statement| self.type_check(statement))
+            .with(|statement| self.prefilter_after(statement, after))
             .push(&format!("{value} > "))
             .with(|statement| self.instant(statement, after))
             .push(&format!(" AND {value} <= "))
@@ -208,10 +217,12 @@ impl Expiry {
             .push(")")
     }
 
-    /// Orders rows by the column's instant, the newest first.
+    /// Orders rows by the column's instant, the newest first; ISO text by the text, as its index does.
     #[must_use]
     pub fn newest_first(&self, statement: Statement) -> Statement {
-        statement.push(&format!(" ORDER BY {} DESC", self.value(&self.quoted())))
+        let column = self.quoted();
+        let by = if let Encoding::IsoText(_) = self.encoding { column } else { self.value(&column) };
+        statement.push(&format!(" ORDER BY {by} DESC"))
     }
 
     /// The instant that [`Expiry::sample`] gave as milliseconds; of a naive encoding, by the zone of its writer.
@@ -268,8 +279,13 @@ impl Expiry {
     /// day and more is added, because the text may carry an offset.
     fn prefilter(&self, statement: Statement, column: &str, newest: DateTime<Utc>) -> Statement {
         let Encoding::IsoText(_) = self.encoding else { return statement };
-        let day = (newest + chrono::TimeDelta::days(2)).format("%Y-%m-%d").to_string();
-        statement.push(&format!("{column} < ")).bind(day).push(" AND ")
+        statement.push(&format!("{column} < ")).bind(day(newest + OFFSETS)).push(" AND ")
+    }
+
+    /// The same for what lies later.
+    fn prefilter_after(&self, statement: Statement, after: DateTime<Utc>) -> Statement {
+        let Encoding::IsoText(_) = self.encoding else { return statement };
+        statement.push(&format!("{} > ", self.quoted())).bind(day(after - OFFSETS)).push(" AND ")
     }
 
     /// The column as something that compares with [`Expiry::instant`].
@@ -366,6 +382,10 @@ impl Expiry {
             (Engine::Sqlite, _) => format!("CAST({bounded} AS INTEGER)"),
         }
     }
+}
+
+fn day(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d").to_string()
 }
 
 /// What the wall clock of a zone says.

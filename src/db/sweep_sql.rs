@@ -48,10 +48,16 @@ pub fn make_transactional(table: &TableName) -> String {
     format!("ALTER TABLE {} ENGINE = InnoDB", super::quote_table(Engine::MySql, table))
 }
 
-/// The statement that lets `user` sweep a table.
+/// The statements that let `user` sweep a table. Only the schema `public` is open to everybody.
 #[must_use]
 pub fn grant(engine: Engine, table: &TableName, user: &str) -> String {
-    format!("GRANT SELECT, DELETE ON {} TO {user};", super::quote_table(engine, table))
+    let rows = format!("GRANT SELECT, DELETE ON {} TO {user};", super::quote_table(engine, table));
+    match &table.schema {
+        Some(schema) if engine == Engine::Postgres && schema != "public" => {
+            format!("GRANT USAGE ON SCHEMA {} TO {user}; {rows}", super::quote(engine, schema))
+        }
+        _ => rows,
+    }
 }
 
 /// The statement that lets `user` skip locked rows of a table.
@@ -65,13 +71,13 @@ impl Target {
     /// Whether there is no index that a sweep could use, and there could be one.
     #[must_use]
     pub fn lacks_index(&self) -> bool {
-        self.expiry.can_use_index() && self.table.index_on(&self.expiry.column).is_none()
+        self.expiry.no_index().is_none() && self.table.index_on(&self.expiry.column).is_none()
     }
 
     /// Whether there is an index that leads to an expiry.
     #[must_use]
     pub fn is_indexed(&self) -> bool {
-        self.expiry.can_use_index() && self.table.index_on(&self.expiry.column).is_some()
+        self.expiry.no_index().is_none() && self.table.index_on(&self.expiry.column).is_some()
     }
 
     /// Selects the position `rows` rows after `after`; no row, or NULL, when fewer are left. Along the expiry it also

@@ -119,7 +119,8 @@ impl Settings {
         };
         let spec = Spec {
             job: "sessions".to_owned(),
-            layout: preset.layout(database.url.engine(), writer)?,
+            layout: preset.layout(database.url.engine(), writer, None)?,
+            guessed: false,
             keep: Duration::ZERO,
             max_age: None,
             max_clock_skew: Duration::from_mins(1),

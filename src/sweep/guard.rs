@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::db::expiry_sql::Expiry;
 use crate::db::sweep_sql::{self, Target};
 use crate::db::{Database, Encoding, Engine, Row, Table, TableKind, TableName, Trouble, introspect};
+use crate::preset::Layout;
 use crate::report::rfc3339;
 
 pub use values::ahead;
@@ -21,21 +22,36 @@ pub use values::ahead;
 /// # Errors
 /// The refusal with its reason and what to do, or what the database says.
 pub async fn target(database: &Database, spec: &Spec) -> Result<Target, Error> {
-    guard(database, spec, existing_table(database, spec).await?).await
+    let target = layout(database, &spec.layout).await?;
+    match &spec.layout.token {
+        Some(token) if spec.guessed && target.table.column(token).is_none() => Err(Error::refused(format!(
+            "{} has no column {token:?}, so it need not be the table of sessions that sweepd takes it for; `sweepd init` looks for others, and SWEEPD_JOBS__SESSIONS__PRESET confirms one (`sweepd presets` lists them)",
+            target.table.name
+        ))),
+        _ => Ok(target),
+    }
 }
 
-async fn guard(database: &Database, spec: &Spec, table: Table) -> Result<Target, Error> {
+/// The same for a layout without a job.
+///
+/// # Errors
+/// The refusal with its reason and what to do, or what the database says.
+pub async fn layout(database: &Database, layout: &Layout) -> Result<Target, Error> {
+    guard(database, layout, existing_table(database, layout).await?).await
+}
+
+async fn guard(database: &Database, layout: &Layout, table: Table) -> Result<Target, Error> {
     check_kind(database, &table).await?;
-    let encodings = fitting_encodings(database.engine(), &table, spec)?;
+    let encodings = fitting_encodings(database.engine(), &table, layout)?;
     let mut refusal = None;
     for encoding in encodings {
         let target = Target {
             table: table.clone(),
             expiry: Expiry {
                 engine: database.engine(),
-                column: spec.layout.expires_at.clone(),
+                column: layout.expires_at.clone(),
                 encoding,
-                mode: spec.layout.mode,
+                mode: layout.mode,
             },
         };
         match values::check(database, &target).await {
@@ -78,7 +94,7 @@ pub async fn leaves(database: &Database, spec: &Spec, target: &Target) -> Result
         let leaf = Target { table: Table { kind, ..found }, expiry: target.expiry.clone() };
         check_kind(database, &leaf.table).await?;
         // Its values were judged with those of all the others: one odd row in a small leaf is no reason to refuse.
-        fitting_encodings(database.engine(), &leaf.table, spec)?;
+        fitting_encodings(database.engine(), &leaf.table, &spec.layout)?;
         may_read(database, &leaf).await?;
         leaves.push(leaf);
     }
@@ -166,11 +182,11 @@ pub async fn server_clock(database: &Database) -> Result<Option<DateTime<Utc>>, 
     Ok(micros.and_then(DateTime::from_timestamp_micros))
 }
 
-async fn existing_table(database: &Database, spec: &Spec) -> Result<Table, Error> {
-    if let Some(table) = introspect::table(database, &spec.layout.table).await? {
+async fn existing_table(database: &Database, layout: &Layout) -> Result<Table, Error> {
+    if let Some(table) = introspect::table(database, &layout.table).await? {
         return Ok(table);
     }
-    let name = database.qualify(&spec.layout.table);
+    let name = database.qualify(&layout.table);
     let sql = introspect::tables_sql(database.engine(), name.schema.as_deref().unwrap_or_default());
     let rows = database.read(sql).await?;
     let tables = database.decode(|| rows.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>())?;
@@ -208,8 +224,8 @@ async fn check_kind(database: &Database, table: &Table) -> Result<(), Error> {
     Err(Error::Refused(reason))
 }
 
-fn fitting_encodings(engine: Engine, table: &Table, spec: &Spec) -> Result<Vec<Encoding>, Error> {
-    let wanted = &spec.layout.expires_at;
+fn fitting_encodings(engine: Engine, table: &Table, layout: &Layout) -> Result<Vec<Encoding>, Error> {
+    let wanted = &layout.expires_at;
     let Some(column) = table.column(wanted) else {
         let columns: Vec<_> = table.columns.iter().map(|column| column.name.as_str()).collect();
         return Err(Error::refused(format!(
@@ -219,11 +235,11 @@ fn fitting_encodings(engine: Engine, table: &Table, spec: &Spec) -> Result<Vec<E
         )));
     };
     let fitting: Vec<_> =
-        spec.layout.encodings.iter().filter(|encoding| fits(engine, encoding, &column.kind)).cloned().collect();
+        layout.encodings.iter().filter(|encoding| fits(engine, encoding, &column.kind)).cloned().collect();
     if !fitting.is_empty() {
         return Ok(fitting);
     }
-    let configured: Vec<_> = spec.layout.encodings.iter().map(ToString::to_string).collect();
+    let configured: Vec<_> = layout.encodings.iter().map(ToString::to_string).collect();
     let accepted: Vec<_> = Encoding::NAMES
         .into_iter()
         .filter(|name| {

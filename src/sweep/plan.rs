@@ -151,7 +151,7 @@ impl Part {
             (Some(SweepOrder::Expiry), _, true) => (Path::Expiry, "`order` says so".to_owned()),
             (Some(SweepOrder::Physical), Some(physical), _) => (physical, "`order` says so".to_owned()),
             (Some(order), ..) => return Err(impossible(&target, order)),
-            (None, Some(physical), false) => (physical, "no usable index begins with the expiry column".to_owned()),
+            (None, Some(physical), false) => (physical, no_index(&target).to_owned()),
             (None, None, true) => (Path::Expiry, "the table cannot be walked in storage order here".to_owned()),
             (None, None, false) => return Err(no_way(&target)),
             (None, Some(physical), true) => match statistics {
@@ -286,17 +286,28 @@ fn physical_path(database: &Database, target: &Target) -> Option<Path> {
     }
 }
 
+fn no_index(target: &Target) -> &'static str {
+    target.expiry.no_index().unwrap_or("no usable index begins with the expiry column")
+}
+
 fn impossible(target: &Target, order: SweepOrder) -> Error {
     let reason = match order {
-        SweepOrder::Expiry => "no usable index begins with the expiry column (`sweepd migrate --index` creates one)",
+        SweepOrder::Expiry if target.lacks_index() => {
+            "no usable index begins with the expiry column (`sweepd migrate --index` creates one)"
+        }
+        SweepOrder::Expiry => no_index(target),
         SweepOrder::Physical => "it has no key to walk by, or is on a PostgreSQL before 14",
     };
     Error::refused(format!("`order = \"{order}\"` is not possible for table {}: {reason}", target.table.name))
 }
 
 fn no_way(target: &Target) -> Error {
+    let remedy = match target.expiry.no_index() {
+        None => "`sweepd migrate --index` creates the index".to_owned(),
+        Some(reason) => format!("give it a primary key ({reason})"),
+    };
     Error::refused(format!(
-        "table {} has neither a key to walk by nor an index on {:?}, so it cannot be swept in short transactions; `sweepd migrate --index` creates the index",
+        "table {} has neither a key to walk by nor an index on {:?}, so it cannot be swept in short transactions; {remedy}",
         target.table.name, target.expiry.column
     ))
 }

@@ -291,9 +291,8 @@ fn the_job_whose_sessions_are_managed_is_found_or_asked_for() {
     };
     let two = format!("{}{}", preset("a"), preset("b"));
     assert_eq!(chosen("", None).unwrap(), "sessions");
-    assert!(
-        chosen(&two, None).unwrap_err().starts_with("several jobs have sessions (a, b); set `sessions.job` to one")
-    );
+    let several = chosen(&two, None).unwrap_err();
+    assert!(several.starts_with("several jobs have sessions (a, b); set `sessions.job` to one of them"), "{several}");
     assert_eq!(chosen(&two, Some("b")).unwrap(), "b");
     assert_eq!(chosen(&format!("{two}[sessions]\njob = \"a\""), None).unwrap(), "a");
     assert_eq!(chosen(&format!("{two}enabled = false"), None).unwrap(), "a");

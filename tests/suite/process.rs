@@ -35,7 +35,12 @@ pub struct Process {
 
 impl Process {
     /// Starts the command, in an empty directory of its own unless it names one, with its output kept in files.
-    pub fn spawn(mut command: Command) -> Self {
+    pub fn spawn(command: Command) -> Self {
+        Self::spawn_reading(Stdio::null(), command)
+    }
+
+    /// The same with something on its standard input.
+    pub fn spawn_reading(input: Stdio, mut command: Command) -> Self {
         let home = tempfile::tempdir().expect("a temporary directory");
         if command.get_current_dir().is_none() {
             fs::create_dir(home.path().join("work")).expect("an empty directory");
@@ -43,7 +48,7 @@ impl Process {
         }
         let output = |name| File::create(home.path().join(name)).expect("an output file");
         let child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(output("stdout"))
             .stderr(output("stderr"))
             .spawn()
