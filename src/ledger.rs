@@ -3,26 +3,26 @@
 //! Why its counts are exact: a batch's DELETE and the ledger's `deleted = deleted + n` commit in one transaction, and
 //! the audit row is written in the one that ends the run, from the count that stands in the ledger.
 
-use std::collections::BTreeMap;
-use std::fmt;
+mod history;
+mod pause;
+mod row;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use tracing::warn;
-use utoipa::ToSchema;
 
 use crate::audit::AuditLog;
 use crate::db::ledger_sql::{self, Ending, NewRun};
-use crate::db::{Database, DbError, DecodeError, Purpose, Row, Transaction};
-use crate::report::{Outcome, Report, RunId, SweepOrder, rfc3339};
+use crate::db::{Database, DbError, DecodeError, Purpose, Transaction};
+use crate::report::{Report, RunId, SweepOrder};
+use row::{armed, id, report};
+
+pub use history::Standing;
+pub use pause::Pause;
 
 /// How often a claim is tried while the run that is in its way ends before it can be looked at.
 const CLAIM_TRIES: u32 = 10;
-/// How many old runs are deleted in one step.
-const FORGET_ROWS: u64 = 1000;
-/// How many steps there are after one run; the next one goes on.
-const FORGET_STEPS: u32 = 10;
 /// How long a dead run waits for somebody to go on with it. A lost answer, or the death of who closed it, is noticed
 /// within minutes; a sweep days later would come out of the blue, and the next run of the job sweeps the rest anyway.
 const LEFT_WITHIN: Duration = Duration::from_hours(24);
@@ -48,22 +48,6 @@ pub enum Claim {
     Paused(Pause),
 }
 
-/// That a job is paused: nothing runs it but a person at the command line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Pause {
-    /// Since when.
-    #[serde(serialize_with = "crate::report::instant")]
-    pub since: DateTime<Utc>,
-    /// The host on which it was paused.
-    pub host: String,
-}
-
-impl fmt::Display for Pause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "paused since {} (on {})", rfc3339(self.since), self.host)
-    }
-}
-
 /// What a look at a job's running run found.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Found {
@@ -87,19 +71,6 @@ pub struct Armed {
     pub since: DateTime<Utc>,
     /// The newest instant up to now that was answered, by a run or by being skipped.
     pub answered: Option<DateTime<Utc>>,
-}
-
-/// What the ledger says of a job.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
-    /// Its schedule; none while no worker has told it to the ledger.
-    pub armed: Option<Armed>,
-    /// Its newest run, whatever came of it; skipped instants are none.
-    pub last: Option<Report>,
-    /// When the newest run ended that did its work.
-    pub last_success: Option<DateTime<Utc>>,
-    /// Whether it is paused.
-    pub paused: Option<Pause>,
 }
 
 impl Ledger {
@@ -141,34 +112,6 @@ impl Ledger {
     /// Those of the database.
     pub async fn skip(&self, run: &NewRun, why: Option<&str>) -> Result<bool, DbError> {
         Ok(self.database.write(ledger_sql::skip(self.database.engine(), run, why)).await? == 1)
-    }
-
-    /// Pauses a job, for all processes; false when it was paused already.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn pause(&self, target: &str, job: &str, host: &str) -> Result<bool, DbError> {
-        Ok(self.database.write(ledger_sql::pause(self.database.engine(), target, job, host)).await? == 1)
-    }
-
-    /// Ends the pause of a job; false when it was not paused.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn resume(&self, target: &str, job: &str) -> Result<bool, DbError> {
-        Ok(self.database.write(ledger_sql::resume(self.database.engine(), target, job)).await? == 1)
-    }
-
-    /// Whether a job is paused.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn paused(&self, target: &str, job: &str) -> Result<Option<Pause>, DbError> {
-        let rows = self.database.read(ledger_sql::paused(self.database.engine(), target, job)).await?;
-        self.database.decode(|| {
-            let Some(row) = rows.first() else { return Ok(None) };
-            Ok(Some(Pause { since: parse(row.text(0)?)?, host: row.text(1)?.unwrap_or_default() }))
-        })
     }
 
     /// Remembers from `now` on that a job has this schedule, unless that is known already. What a clock that was ahead has
@@ -250,68 +193,6 @@ impl Ledger {
         }
         transaction.commit().await?;
         Ok(report)
-    }
-
-    /// Deletes the runs that ended longer than `history` ago, some thousands at most, and returns how many. Those of all
-    /// jobs, whichever asks: nobody else would ask for one that was removed. One that is running stays, and so does each
-    /// job's newest that answered a scheduled instant. Audit rows are the application's, and stay.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn forget(&self, history: Duration) -> Result<u64, DbError> {
-        let mut forgotten = 0;
-        for _ in 0..FORGET_STEPS {
-            // Mostly there are none, and looking takes neither a lock nor a privilege more.
-            let old = self.old(history).await?;
-            if old.is_empty() {
-                break;
-            }
-            forgotten += self.database.write(ledger_sql::forget(self.database.engine(), &old)).await?;
-        }
-        Ok(forgotten)
-    }
-
-    async fn old(&self, history: Duration) -> Result<Vec<RunId>, DbError> {
-        let rows = self.database.read(ledger_sql::old(self.database.engine(), history, FORGET_ROWS)).await?;
-        self.database.decode(|| rows.iter().map(id).collect())
-    }
-
-    /// The newest runs, newest first.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn history(database: &Database, limit: u32) -> Result<Vec<Report>, DbError> {
-        let rows = database.read(ledger_sql::history(database.engine(), limit)).await?;
-        database.decode(|| rows.iter().map(report).collect())
-    }
-
-    /// One run; none when the ledger does not know it.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn run(database: &Database, run: RunId) -> Result<Option<Report>, DbError> {
-        let rows = database.read(ledger_sql::by_id(database.engine(), run)).await?;
-        database.decode(|| rows.first().map(report).transpose())
-    }
-
-    /// What there is to know of a job at `now`.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn standing(&self, target: &str, job: &str, now: DateTime<Utc>) -> Result<Standing, DbError> {
-        let engine = self.database.engine();
-        let armed = self.database.read(ledger_sql::armed(engine, target, job, now)).await?;
-        let last = self.database.read(ledger_sql::runs_of(engine, target, job, 1)).await?;
-        let success = self.database.read(ledger_sql::last_success(engine, target, job)).await?;
-        let paused = self.paused(target, job).await?;
-        self.database.decode(|| {
-            Ok(Standing {
-                armed: armed.first().map(self::armed).transpose()?,
-                last: last.first().map(report).transpose()?,
-                last_success: success.first().map(report).transpose()?.and_then(|report| report.finished_at),
-                paused,
-            })
-        })
     }
 
     /// Tries whether this user may keep the ledger, and changes nothing.
@@ -396,59 +277,4 @@ impl Ledger {
         transaction.commit().await?;
         Ok(Some(report))
     }
-}
-
-fn armed(row: &Row) -> Result<Armed, DecodeError> {
-    Ok(Armed {
-        since: parse(row.text(0)?)?,
-        answered: parse_some(row.text(1)?)?,
-        schedule: row.text(2)?.unwrap_or_default(),
-    })
-}
-
-fn id(row: &Row) -> Result<RunId, DecodeError> {
-    parse(row.text(0)?)
-}
-
-fn parse<T: std::str::FromStr>(text: Option<String>) -> Result<T, DecodeError>
-where
-    T::Err: std::fmt::Display,
-{
-    text.unwrap_or_default().parse().map_err(DecodeError::new)
-}
-
-fn parse_some<T: std::str::FromStr>(text: Option<String>) -> Result<Option<T>, DecodeError>
-where
-    T::Err: std::fmt::Display,
-{
-    text.map(|text| parse(Some(text))).transpose()
-}
-
-/// Reads the columns that `ledger_sql` selects for a report.
-fn report(row: &Row) -> Result<Report, DecodeError> {
-    let started_at: DateTime<Utc> = parse(row.text(4)?)?;
-    let finished_at: Option<DateTime<Utc>> = parse_some(row.text(5)?)?;
-    let state = row.text(7)?.unwrap_or_default();
-    let count = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok()).unwrap_or_default();
-    let throttled: BTreeMap<String, u64> = serde_json::from_str(&row.text(12)?.unwrap_or_default()).unwrap_or_default();
-    let duration = finished_at.map_or(0, |end| (end - started_at).num_milliseconds());
-    Ok(Report {
-        run_id: id(row)?,
-        job: row.text(1)?.unwrap_or_default(),
-        trigger: parse(row.text(2)?)?,
-        scheduled_for: parse_some(row.text(3)?)?,
-        started_at,
-        finished_at,
-        duration_ms: u64::try_from(duration).unwrap_or_default(),
-        cutoff: parse_some(row.text(6)?)?,
-        outcome: if state == "running" { None } else { Some(parse::<Outcome>(Some(state))?) },
-        stopped_by: parse_some(row.text(8)?)?,
-        deleted_count: count(row.int(9)?),
-        batches: count(row.int(10)?),
-        order: parse_some::<SweepOrder>(row.text(11)?)?,
-        throttled_ms: throttled,
-        host: row.text(13)?.unwrap_or_default(),
-        error: row.text(14)?,
-        plan: row.text(15)?.and_then(|plan| serde_json::from_str(&plan).ok()),
-    })
 }
