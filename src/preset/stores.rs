@@ -152,6 +152,12 @@ pub const PRESETS: &[Preset] = &[
         ..Preset::SESSIONS
     },
     Preset {
+        name: "authjs-supabase-tokens",
+        title: "Auth.js verification tokens (sign-in by e-mail) with the Supabase adapter",
+        stores: &[AUTHJS_TOKENS.named("verification_tokens").schema("next_auth").on(Postgres, PG_INSTANT, INSTANT)],
+        ..Preset::TOKENS
+    },
+    Preset {
         name: "authjs-typeorm",
         title: "Auth.js (NextAuth) with the TypeORM adapter",
         caveat: Some(

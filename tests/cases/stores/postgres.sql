@@ -44,6 +44,12 @@ CREATE TABLE next_auth.sessions (id uuid NOT NULL DEFAULT gen_random_uuid(), exp
 -- row
 INSERT INTO next_auth.sessions (expires, "sessionToken") VALUES ({at}, {token});
 
+-- authjs-supabase-tokens
+CREATE SCHEMA next_auth;
+CREATE TABLE next_auth.verification_tokens (identifier text, token text, expires timestamp with time zone NOT NULL, CONSTRAINT verification_tokens_pkey PRIMARY KEY (token), CONSTRAINT token_unique UNIQUE (token), CONSTRAINT token_identifier_unique UNIQUE (token, identifier));
+-- row
+INSERT INTO next_auth.verification_tokens (identifier, expires, token) VALUES ('u@example.com', {at}, {token});
+
 -- authjs-typeorm
 CREATE TABLE "users" ("id" uuid NOT NULL DEFAULT gen_random_uuid(), "name" character varying, "email" character varying, CONSTRAINT "PK_users" PRIMARY KEY ("id"));
 CREATE TABLE "sessions" ("id" uuid NOT NULL DEFAULT gen_random_uuid(), "sessionToken" character varying NOT NULL, "userId" uuid NOT NULL, "expires" character varying NOT NULL, CONSTRAINT "UQ_token" UNIQUE ("sessionToken"), CONSTRAINT "PK_sessions" PRIMARY KEY ("id"));
