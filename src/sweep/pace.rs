@@ -5,6 +5,10 @@ use std::time::Duration;
 use super::Limits;
 use crate::report::Throttle;
 
+/// No pause to be nice is longer, or than the work itself: a batch that took seconds has waited for something, such as a
+/// server that was starting again.
+const LONGEST_NICE: Duration = Duration::from_secs(10);
+
 /// A pause, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pause {
@@ -81,7 +85,11 @@ impl Pace {
         self.cost.observe(units, took);
         self.resize(units, took);
         self.keep_to_rate(units, rows);
-        let nice = work.mul_f64(self.nice).max(if self.takes_turns { turn(took) } else { Duration::ZERO });
+        let nice = work.mul_f64(self.nice).min(LONGEST_NICE.max(work)).max(if self.takes_turns {
+            turn(took)
+        } else {
+            Duration::ZERO
+        });
         let rate = self.rows_per_second.map_or(Duration::ZERO, |rate| time_for(rows, rate).saturating_sub(work));
         if rate > nice {
             Pause { time: rate, reason: Throttle::MaxRowsPerSecond }
@@ -208,6 +216,13 @@ mod tests {
         assert_eq!(pace.size(), 1000);
         pace.shrink();
         assert_eq!(pace.size(), 250);
+    }
+
+    #[test]
+    fn a_batch_that_waited_for_a_server_is_no_reason_for_minutes_of_pause() {
+        let mut pace = pace(&Limits::default());
+        let pauses = [1, 3, 15].map(|took| after(&mut pace, Duration::from_secs(took), 10).time.as_secs());
+        assert_eq!(pauses, [9, 10, 15]);
     }
 
     /// The size that batches settle at when each takes `fixed`, and `row` for each row.
