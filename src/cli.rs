@@ -33,8 +33,11 @@ use crate::sweep::Sweeper;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, Guard, Level};
 
+#[cfg(not(windows))]
 const CONFIG_HELP: &str =
     "The configuration file [default: $SWEEPD_CONFIG, ./sweepd.toml, ./config/sweepd.toml, /etc/sweepd/sweepd.toml]";
+#[cfg(windows)]
+const CONFIG_HELP: &str = r"The configuration file [default: %SWEEPD_CONFIG%, .\sweepd.toml, .\config\sweepd.toml, C:\ProgramData\sweepd\sweepd.toml]";
 
 /// Keeps an application's session tables clean.
 #[derive(Debug, Parser)]
@@ -92,8 +95,8 @@ pub enum Exit {
     Usage,
     /// A run stopped early; the rest is left.
     Partial,
-    /// Another run of the job is active.
-    Active,
+    /// Another run of the job is active, or the job is paused.
+    HeldUp,
 }
 
 impl Exit {
@@ -105,7 +108,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Partial => 3,
-            Self::Active => 4,
+            Self::HeldUp => 4,
         }
     }
 }

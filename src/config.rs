@@ -125,8 +125,8 @@ impl Default for Daemon {
 
 impl Config {
     /// Loads the file that is named (by `explicit`, else by `SWEEPD_CONFIG`) or else found (`sweepd.toml` or
-    /// `config/sweepd.toml` in `directory`, `/etc/sweepd/sweepd.toml`), and the environment on top. Without a file,
-    /// the built-in defaults stand in for it.
+    /// `config/sweepd.toml` in `directory`, `/etc/sweepd/sweepd.toml`, on Windows `C:\ProgramData\sweepd\sweepd.toml`),
+    /// and the environment on top. Without a file, the built-in defaults stand in for it.
     ///
     /// # Errors
     /// Everything that is wrong, at once.

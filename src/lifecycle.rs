@@ -1,15 +1,16 @@
 //! Signals and stopping: the only place that touches either.
 
 use std::io;
-use std::os::unix::net::UnixStream as Pipe;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::low_level::pipe;
-use tokio::io::AsyncReadExt as _;
-use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use self::signals::Signals;
+
+#[cfg_attr(unix, path = "lifecycle/unix.rs")]
+#[cfg_attr(windows, path = "lifecycle/windows.rs")]
+mod signals;
 
 /// What a process needs to end well: a token that is cancelled when it has to stop, a tracker of all its tasks, and
 /// its signals.
@@ -19,8 +20,8 @@ pub struct Lifecycle {
     pub stop: CancellationToken,
     /// Every task.
     pub tasks: TaskTracker,
-    stop_signals: UnixStream,
-    reload_signals: UnixStream,
+    stop_signals: Signals,
+    reload_signals: Signals,
 }
 
 /// Tasks that are given up when the process has to stop.
@@ -50,8 +51,8 @@ pub enum Drained {
 }
 
 impl Lifecycle {
-    /// Takes over SIGTERM, SIGINT and SIGHUP. Has to be called in a runtime, and early: until then SIGTERM kills, or,
-    /// as process 1 of a container, does nothing.
+    /// Takes over SIGTERM, SIGINT and SIGHUP; on Windows Ctrl-C and its like. Has to be called in a runtime, and early:
+    /// until then SIGTERM kills, or, as process 1 of a container, does nothing.
     ///
     /// # Errors
     /// When the system has no file descriptors left.
@@ -59,8 +60,8 @@ impl Lifecycle {
         Ok(Self {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            stop_signals: signals(&[SIGTERM, SIGINT])?,
-            reload_signals: signals(&[SIGHUP])?,
+            stop_signals: Signals::to_stop()?,
+            reload_signals: Signals::to_reload()?,
         })
     }
 
@@ -72,14 +73,14 @@ impl Lifecycle {
 
     /// Waits for SIGTERM or SIGINT.
     pub async fn stop_signal(&mut self) {
-        next(&mut self.stop_signals).await;
+        self.stop_signals.next().await;
     }
 
     /// Waits for SIGTERM, SIGINT (true) or SIGHUP (false).
     pub async fn signal(&mut self) -> bool {
         tokio::select! {
-            () = next(&mut self.stop_signals) => true,
-            () = next(&mut self.reload_signals) => false,
+            () = self.stop_signals.next() => true,
+            () = self.reload_signals.next() => false,
         }
     }
 
@@ -88,11 +89,11 @@ impl Lifecycle {
         tokio::pin!(work);
         tokio::select! {
             done = &mut work => return Some(done),
-            () = next(&mut self.stop_signals) => self.stop.cancel(),
+            () = self.stop_signals.next() => self.stop.cancel(),
         }
         tokio::select! {
             done = work => Some(done),
-            () = next(&mut self.stop_signals) => None,
+            () = self.stop_signals.next() => None,
         }
     }
 
@@ -103,24 +104,7 @@ impl Lifecycle {
         tokio::select! {
             () = self.tasks.wait() => Drained::Clean,
             () = tokio::time::sleep(timeout) => Drained::TimedOut,
-            () = next(&mut self.stop_signals) => Drained::Forced,
+            () = self.stop_signals.next() => Drained::Forced,
         }
-    }
-}
-
-/// A stream that gets a byte for each signal.
-fn signals(numbers: &[i32]) -> io::Result<UnixStream> {
-    let (reader, writer) = Pipe::pair()?;
-    for number in numbers {
-        pipe::register(*number, writer.try_clone()?)?;
-    }
-    reader.set_nonblocking(true)?;
-    UnixStream::from_std(reader)
-}
-
-/// The handlers hold the other end open for the life of the process, so there is always a next byte.
-async fn next(signals: &mut UnixStream) {
-    if !matches!(signals.read(&mut [0]).await, Ok(1)) {
-        std::future::pending::<()>().await;
     }
 }

@@ -97,13 +97,16 @@ pub struct Request {
     pub trigger: Trigger,
     /// The scheduled instant that it answers.
     pub scheduled_for: Option<DateTime<Utc>>,
+    /// Whether a pause of the job holds it up.
+    pub heeds_pause: bool,
 }
 
 impl Request {
-    /// A request that is made at `now`, and answers no scheduled instant.
+    /// A request that is made at `now`, and answers no scheduled instant. A pause holds it up, unless it is manual: who
+    /// asks for it at a terminal means it.
     #[must_use]
     pub fn new(trigger: Trigger, now: DateTime<Utc>) -> Self {
-        Self { id: RunId::new(now), trigger, scheduled_for: None }
+        Self { id: RunId::new(now), trigger, scheduled_for: None, heeds_pause: trigger != Trigger::Manual }
     }
 
     /// One that answers the scheduled instant `at`.
@@ -116,12 +119,6 @@ impl Request {
     #[must_use]
     pub fn is_watched(&self) -> bool {
         matches!(self.trigger, Trigger::Manual | Trigger::Api)
-    }
-
-    /// Whether a pause holds the run up. Who asks for it at a terminal means it.
-    #[must_use]
-    pub fn heeds_pause(&self) -> bool {
-        self.trigger != Trigger::Manual
     }
 }
 

@@ -123,7 +123,8 @@ pub fn start(settings: &Settings, console: Option<Level>) -> Result<Guard, LogEr
         }
         None => (None, None),
     };
-    let colours = io::stderr().is_terminal();
+    // A console of Windows shows them only after a call that is not safe.
+    let colours = cfg!(unix) && io::stderr().is_terminal();
     let filter = match console {
         Some(level @ (Level::Error | Level::Warn)) => filter(level).with_target(RESULTS, LevelFilter::OFF),
         Some(level) => filter(level),
@@ -154,11 +155,19 @@ fn changeable<S: 'static>(
 pub fn rehearse(settings: &Settings) -> Result<(), LogError> {
     let Some(directory) = &settings.directory else { return Ok(()) };
     let Some(existing) = directory.ancestors().find(|path| path.exists()) else { return Ok(()) };
-    let written = rustix::fs::access(existing, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
-    written.map_err(|error| LogError {
-        directory: directory.display().to_string(),
-        reason: io::Error::from(error).to_string(),
-    })
+    writable(existing)
+        .map_err(|error| LogError { directory: directory.display().to_string(), reason: error.to_string() })
+}
+
+#[cfg(unix)]
+fn writable(directory: &Path) -> io::Result<()> {
+    Ok(rustix::fs::access(directory, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)?)
+}
+
+/// Who may write there, only writing tells.
+#[cfg(not(unix))]
+fn writable(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
 }
 
 fn layer<S, W>(format: Format, writer: W, colours: bool) -> Box<dyn Layer<S> + Send + Sync>

@@ -26,6 +26,12 @@ pub struct Args {
     /// Log what happens; twice for each batch
     #[arg(long, short, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// Print nothing when all went well, for cron, which mails what is printed
+    #[arg(long, short, conflicts_with_all = ["dry_run", "verbose", "stats", "json"])]
+    quiet: bool,
+    /// Leave paused jobs alone, as the daemon does
+    #[arg(long)]
+    heed_pause: bool,
     /// Show statistics before and after
     #[arg(long)]
     stats: bool,
@@ -60,14 +66,15 @@ struct Results {
     reports: Vec<Report>,
     /// Why others were not run, or not as they should.
     problems: Vec<String>,
-    /// Whether a run of a job was active elsewhere.
-    active: bool,
+    /// Whether a run of a job was active elsewhere, or a pause held one up.
+    held_up: bool,
     /// Jobs that a stop kept from running.
     left: Vec<String>,
 }
 
 pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
     let console = match args.verbose {
+        0 if args.quiet => Level::Error,
         0 => Level::Warn,
         1 => Level::Info,
         _ => Level::Debug,
@@ -172,7 +179,7 @@ async fn clean(session: Session, args: &Args, stop: &CancellationToken) -> Resul
     let stats = args.stats.then_some(BeforeAndAfter { before, after });
     if args.json {
         results.print_json(stats);
-    } else {
+    } else if !args.quiet || results.exit() != Exit::Done {
         results.print(stats.as_ref());
     }
     Ok(results.exit())
@@ -187,8 +194,13 @@ async fn sweep(session: &Session, job: &Job, args: &Args, stop: &CancellationTok
     let sweeper = session.sweeper(job);
     let (sender, receiver) = watch::channel(Progress::default());
     let request = Request::new(Trigger::Manual, session.clock.now());
+    let request = Request { heeds_pause: args.heed_pause, ..request };
     let run = sweeper.run(&job.spec, request, stop, &sender);
-    if args.json { run.await } else { progress::show(&job.spec.job, run, receiver, args.verbose > 0).await }
+    if args.json || args.quiet {
+        run.await
+    } else {
+        progress::show(&job.spec.job, run, receiver, args.verbose > 0).await
+    }
 }
 
 impl Results {
@@ -200,10 +212,13 @@ impl Results {
                 self.problems.extend(report.error.clone().or(taken_over).map(|error| format!("{job}: {error}")));
                 self.reports.push(report);
             }
-            // A person's request goes before a pause.
-            Answer::Paused(pause) => self.problems.push(format!("{job} was not run: it is {pause}")),
+            // With --heed-pause only: a person's request goes before a pause.
+            Answer::Paused(pause) => {
+                self.held_up = true;
+                self.problems.push(format!("{job} was not run: it is {pause}"));
+            }
             Answer::Active(run) | Answer::Answered(run) => {
-                self.active = true;
+                self.held_up = true;
                 self.problems.push(format!("{job} was not run: its run {run} is active; `sweepd history` shows it"));
             }
         }
@@ -243,8 +258,8 @@ impl Results {
         let any = |outcome| self.reports.iter().any(|report| report.outcome == Some(outcome));
         if any(Outcome::Failed) || any(Outcome::Interrupted) {
             Exit::Failed
-        } else if self.active {
-            Exit::Active
+        } else if self.held_up {
+            Exit::HeldUp
         } else if any(Outcome::Partial) || !self.left.is_empty() {
             Exit::Partial
         } else {

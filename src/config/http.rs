@@ -26,6 +26,9 @@ pub(super) fn read(root: &mut Section<'_>, environment: &Environment) -> Option<
     let is_on = section.has_any();
     let listen = listen(&mut section, is_on);
     let socket = section.optional("socket");
+    if cfg!(not(unix)) && section.has("socket") {
+        section.problem("socket", "needs a system with unix sockets, which this is not; take listen");
+    }
     let secrets = secrets(&mut section, environment.get(CRON_SECRET).filter(|_| is_on));
     let tls = tls(&mut section, listen.is_some());
     let vercel_cron: bool = section.optional("vercel_cron").unwrap_or_default();

@@ -13,7 +13,12 @@ use super::file::{self, Document};
 use super::key::KeyPath;
 
 /// Where a file is looked for, below the working directory unless absolute.
-const PLACES: [&str; 3] = ["sweepd.toml", "config/sweepd.toml", "/etc/sweepd/sweepd.toml"];
+const PLACES: [&str; 3] = ["sweepd.toml", "config/sweepd.toml", SYSTEM_PLACE];
+/// That of the whole machine.
+#[cfg(not(windows))]
+const SYSTEM_PLACE: &str = "/etc/sweepd/sweepd.toml";
+#[cfg(windows)]
+const SYSTEM_PLACE: &str = r"C:\ProgramData\sweepd\sweepd.toml";
 
 /// The job that runs where none is configured.
 const BUILT_IN_JOB: &str = "sessions";

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn;
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,6 +21,7 @@ use super::answer::answer;
 use super::auth::Source;
 use super::connection::{Connections, Peer};
 
+#[cfg_attr(not(unix), path = "listen/no_socket.rs")]
 mod socket;
 
 /// After a connection could not be accepted, as when there are no file descriptors left.
@@ -200,19 +201,6 @@ impl Listener for TcpListener {
 
     async fn serve(connections: &Connections, stream: TcpStream, peer: Peer) {
         connections.serve_tcp(stream, peer).await;
-    }
-}
-
-impl Listener for Socket {
-    type Stream = UnixStream;
-
-    async fn next(&self) -> io::Result<(UnixStream, Source)> {
-        let listener: &UnixListener = self.listener();
-        Ok((listener.accept().await?.0, Source::Socket))
-    }
-
-    async fn serve(connections: &Connections, stream: UnixStream, peer: Peer) {
-        connections.serve(stream, peer).await;
     }
 }
 

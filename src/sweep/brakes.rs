@@ -76,7 +76,7 @@ impl Run<'_> {
 
     /// Waits while a probe says that the database has enough to do.
     pub(super) async fn wait_for_probes(&self) -> Result<(), Error> {
-        if !self.probes.are_due(self.request.heeds_pause(), PROBE_EVERY) {
+        if !self.probes.are_due(self.request.heeds_pause, PROBE_EVERY) {
             return Ok(());
         }
         let mut waiting: Option<Throttle> = None;
@@ -107,7 +107,7 @@ impl Run<'_> {
 
     /// Whether somebody has paused the job: that ends the run, because others wait for their turn.
     async fn is_paused(&self) -> Result<bool, Error> {
-        if !self.request.heeds_pause() {
+        if !self.request.heeds_pause {
             return Ok(false);
         }
         let target = self.database.qualify(&self.spec.layout.table).to_string();

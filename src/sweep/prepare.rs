@@ -132,7 +132,7 @@ impl Sweeper {
             () = stop.cancelled() => return Err(Error::Stopped),
         };
         let new = self.new_run(&database, spec, request);
-        let heeds_pause = request.heeds_pause();
+        let heeds_pause = request.heeds_pause;
         match retry_claim(stop, || self.claim_unless_paused(&ledger, &new, heeds_pause)).await {
             Ok(claim) => Ok((database, ledger, claim)),
             Err(error) => {

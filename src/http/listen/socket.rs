@@ -3,12 +3,13 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 
-use super::ListenError;
+use super::super::auth::Source;
+use super::super::connection::{Connections, Peer};
+use super::{ListenError, Listener};
 
 /// Who may connect: the user that sweepd runs as, and its group.
 const MODE: u32 = 0o660;
@@ -29,12 +30,20 @@ impl Socket {
         bind(path).map_err(failed("; `http.socket` needs a directory in which this user may create files"))
     }
 
-    pub(super) fn listener(&self) -> &UnixListener {
-        &self.listener
-    }
-
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Listener for Socket {
+    type Stream = UnixStream;
+
+    async fn next(&self) -> io::Result<(UnixStream, Source)> {
+        Ok((self.listener.accept().await?.0, Source::Socket))
+    }
+
+    async fn serve(connections: &Connections, stream: UnixStream, peer: Peer) {
+        connections.serve(stream, peer).await;
     }
 }
 
@@ -62,7 +71,7 @@ fn replaceable(path: &Path) -> io::Result<()> {
         }
         Ok(_) => {}
     }
-    match UnixStream::connect(path) {
+    match std::os::unix::net::UnixStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
         Err(error) => Err(error),
         Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there")),
