@@ -4,7 +4,25 @@ use std::process::ExitCode;
 
 use sweepd::cli::Cli;
 
+/// The stack of the main thread on Linux. Windows gives it an eighth, which a run does not fit in.
+const STACK: usize = 8 << 20;
+
 fn main() -> ExitCode {
+    if !cfg!(windows) {
+        return run();
+    }
+    match std::thread::Builder::new().stack_size(STACK).spawn(run).map(std::thread::JoinHandle::join) {
+        Ok(Ok(exit)) => exit,
+        // It has said why.
+        Ok(Err(_)) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: the system gives no thread: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> ExitCode {
     let cli = match Cli::from_arguments(&std::env::args_os().collect::<Vec<_>>()) {
         Ok(cli) => cli,
         Err(exit) => return ExitCode::from(exit.code()),

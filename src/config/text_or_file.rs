@@ -97,7 +97,8 @@ impl Keys {
         let shown = if hidden { String::new() } else { format!(" {name}") };
         let mut text = String::new();
         let read = std::fs::File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
-        let problem = match (read, text.trim()) {
+        // Editors and shells of Windows begin a file with a mark.
+        let problem = match (read, text.trim_start_matches('\u{feff}').trim()) {
             (Err(error), _) => format!("cannot read the file{shown}: {error}"),
             (Ok(_), "") => format!("the file{shown} is empty; expected {}", self.what),
             (Ok(_), text) if text.contains('\n') => {

@@ -22,13 +22,13 @@ const PAGES: [(&str, &str); 8] = [
     ("others", "lucia"),
 ];
 
-fn page(name: &str) -> String {
+pub fn page(name: &str) -> String {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "docs", &format!("{name}.md")].iter().collect();
     std::fs::read_to_string(path).unwrap()
 }
 
 /// The blocks of code in a language.
-fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+pub fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
     let start = format!("```{language}\n");
     page.split(&start).skip(1).map(|block| block.split("```").next().unwrap()).collect()
 }

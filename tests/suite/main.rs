@@ -38,6 +38,7 @@ mod privileges;
 mod process;
 mod proxy;
 mod readme;
+mod recipes;
 mod reload;
 mod replicas;
 mod resources;

@@ -47,7 +47,7 @@ fn the_environment_adjusts_the_built_in_job_or_replaces_it() {
 fn the_url_comes_from_the_highest_place_that_has_one() {
     let directory = tempfile::tempdir().unwrap();
     let secret = directory.path().join("url");
-    fs::write(&secret, "postgres://localhost/from_url_file\n").unwrap();
+    fs::write(&secret, "\u{feff}postgres://localhost/from_url_file\r\n").unwrap();
     let secret = secret.to_str().unwrap();
     let in_file = "[database]\nurl = \"postgres://localhost/from_file\"";
     let by_file = format!("[database]\nurl_file = {secret:?}");
