@@ -16,6 +16,7 @@ use crate::sweep::{Answer, Progress, Request};
 use crate::telemetry::Level;
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Args {
     /// The jobs to run [default: all that are enabled]
     #[arg(value_name = "JOB")]
