@@ -79,6 +79,7 @@ mod portable {
         ///
         /// # Errors
         /// Never.
+        #[expect(clippy::unnecessary_wraps, reason = "the same on every system")]
         pub fn new() -> io::Result<Self> {
             Ok(Self(Clock::system()))
         }
@@ -89,7 +90,7 @@ mod portable {
         /// Never.
         pub async fn wait_until(&self, at: DateTime<Utc>) -> io::Result<()> {
             let left = (at - self.0.now()).to_std().unwrap_or_default();
-            tokio::time::sleep(left.min(Duration::from_secs(60))).await;
+            tokio::time::sleep(left.min(Duration::from_mins(1))).await;
             Ok(())
         }
     }
