@@ -4,4 +4,5 @@ mod boot;
 mod machine;
 mod manager;
 mod notify;
+mod page;
 mod units;

@@ -86,11 +86,6 @@ impl Manager {
     pub fn wait_for_line(&mut self, line: &str) -> String {
         self.wait_for(|message| message.lines().any(|other| other.starts_with(line)))
     }
-
-    /// Waits for a status that says so.
-    pub fn wait_for_status(&mut self, part: &str) -> String {
-        self.wait_for(|message| status(message).contains(part))
-    }
 }
 
 /// The status that a message has.

@@ -1,0 +1,61 @@
+//! `docs/systemd.md` shows what works: all its commands are run, on a machine where nothing is installed yet.
+
+use std::path::Path;
+
+use sweepd::config::{Config, Environment};
+
+use super::machine::Machine;
+use super::units;
+use crate::servers::Engine;
+use crate::stage::Stage;
+
+const PAGE: &str = include_str!("../../../docs/systemd.md");
+const URL: &str = "postgresql://app:password@db.example.com:5432/app";
+
+fn blocks(language: &str) -> Vec<&'static str> {
+    let start = format!("```{language}\n");
+    PAGE.split(start.as_str()).skip(1).map(|block| block.split("```").next().unwrap_or_default()).collect()
+}
+
+#[test]
+fn its_configurations_load() {
+    let environment: Environment = [("DATABASE_URL", URL)].into_iter().collect();
+    for block in blocks("toml") {
+        let loaded = Config::from_text(Path::new("sweepd.toml"), block, &environment);
+        assert!(loaded.is_ok(), "{block}\n{}", loaded.unwrap_err());
+    }
+}
+
+#[test]
+fn its_commands_run() {
+    let Some(machine) = Machine::boot() else { return };
+    let Some(stage) = Stage::fresh(Engine::Postgres) else { return };
+    stage.fill(50, 10);
+    // What is unpacked from a release.
+    machine.run("mkdir -p /root/sweepd/systemd /root/sweepd/config; mv /usr/bin/sweepd /root/sweepd/");
+    machine.run("rm -r /etc/sweepd /etc/systemd/system/sweepd*");
+    for unit in ["sweepd.service", "local-database.conf", "sweepd-clean.service", "sweepd-clean.timer"] {
+        let text = std::fs::read_to_string(units::directory().join(unit)).expect("a unit");
+        machine.write(&format!("/root/sweepd/systemd/{unit}"), &text);
+    }
+    machine.write("/root/sweepd/config/sweepd.toml", sweepd::config::DEFAULT_FILE);
+
+    let commands = blocks("sh");
+    assert!(commands.len() >= 9, "{commands:?}");
+    for block in commands {
+        assert!(!block.contains("postgresql://") || block.contains(URL), "{block}");
+        // All tests share the ports of this host.
+        let listen = "printf '[http]\\nlisten = \"127.0.0.1:0\"\\n' >> /etc/sweepd/sweepd.toml\nsystemctl restart";
+        let block =
+            if block.contains("openssl") { block.replace("systemctl restart", listen) } else { block.to_owned() };
+        machine.run(&format!("set -e; cd /root/sweepd; {}", block.replace(URL, stage.database().url())));
+        if block.contains("restart sweepd") {
+            let status = machine.show("sweepd", "StatusText");
+            assert!(status.starts_with("next: sessions at 02:00 UTC"), "{block}: {status}");
+        }
+    }
+    assert!(machine.log().contains("listening http=127.0.0.1:"), "{}", machine.log());
+    assert_eq!(machine.show("sweepd", "ActiveState"), "inactive");
+    assert_eq!(machine.show("sweepd-clean.timer", "ActiveState"), "active");
+    assert_eq!(stage.sessions(), (10, 50), "nothing was deleted on the way");
+}
