@@ -16,7 +16,10 @@ pub(super) fn files(directory: &Path) -> Vec<(String, String)> {
         let (name, path) = (entry.file_name().into_string().ok()?, entry.path().into_os_string().into_string().ok()?);
         Some((variable(&name)?, path))
     });
-    named.collect()
+    let mut files: Vec<_> = named.collect();
+    // Where a key is there in both spellings, the one that a unit names by itself comes first.
+    files.sort_by(|(_, one), (_, other)| one.cmp(other));
+    files
 }
 
 /// `sweepd.http.secret` is `SWEEPD_HTTP__SECRET`; so is `sweepd_http.secret`, as systemd names the files of a directory.
