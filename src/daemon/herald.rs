@@ -147,7 +147,7 @@ async fn tick(interval: Option<&mut Interval>) {
 async fn changed(roster: &mut watch::Receiver<Roster>, activities: &mut [watch::Receiver<Activity>]) {
     async fn next<T>(watched: &mut watch::Receiver<T>) {
         if watched.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
     let activities: Vec<_> = activities.iter_mut().map(|activity| Box::pin(next(activity))).collect();

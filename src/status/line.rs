@@ -20,34 +20,33 @@ impl Status {
         let activities: Vec<_> = desks.iter().map(|desk| (desk.job().spec.job.clone(), desk.activity())).collect();
         let edit = self.bad_edit.borrow().is_some().then(|| BAD_EDIT.to_owned());
         let failed = activities.iter().filter_map(|(job, activity)| failed(job, activity));
-        let running = activities.iter().filter_map(|(job, activity)| running(job, activity.active.as_ref()?));
+        let running = activities.iter().filter_map(|(job, activity)| Some(running(job, activity.active.as_ref()?)));
         let next = next(&desks, self.now(), from_now);
         edit.into_iter().chain(failed).chain(running).chain([next]).collect::<Vec<_>>().join("; ")
     }
 }
 
 fn failed(job: &str, activity: &Activity) -> Option<String> {
-    let outcome = activity.last.as_ref()?.outcome?;
-    matches!(outcome, Outcome::Failed | Outcome::Interrupted).then(|| {
-        format!(
-            "{job}: the last run {} (the log says why)",
-            if outcome == Outcome::Failed { "failed" } else { "was interrupted" }
-        )
-    })
+    let ended = match activity.last.as_ref()?.outcome? {
+        Outcome::Failed => "failed",
+        Outcome::Interrupted => "was interrupted",
+        Outcome::Completed | Outcome::Partial | Outcome::Skipped => return None,
+    };
+    Some(format!("{job}: the last run {ended} (the log says why)"))
 }
 
-fn running(job: &str, active: &Active) -> Option<String> {
+fn running(job: &str, active: &Active) -> String {
     let Progress { phase, deleted, expected, throttle, .. } = *active.progress.borrow();
     let rows = match expected {
-        Some(expected) if expected >= deleted => format!("{deleted} of {expected} rows deleted"),
+        Some(expected) if expected >= deleted => format!("{deleted} of about {expected} rows deleted"),
         _ => format!("{deleted} rows deleted"),
     };
     let pauses = throttle.map(|reason| format!(", pauses ({reason})")).unwrap_or_default();
-    Some(match phase {
+    match phase {
         Phase::Waiting => format!("{job}: waits for its turn"),
         Phase::Claiming => format!("{job}: waits for the database"),
-        _ => format!("{job}: running, {rows}{pauses}"),
-    })
+        Phase::Running => format!("{job}: running, {rows}{pauses}"),
+    }
 }
 
 fn next(desks: &[std::sync::Arc<Desk>], now: DateTime<Utc>, from_now: bool) -> String {

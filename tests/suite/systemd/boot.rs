@@ -79,7 +79,7 @@ fn the_watchdog_kills_what_hangs_and_starts_it_again() {
     machine.wait_for("sweepd", "NRestarts", |restarts| restarts == "1");
     machine.wait_for("sweepd", "ActiveState", |state| state == "active");
     assert_ne!(machine.show("sweepd", "MainPID"), first);
-    wait_until(&machine, "no word of it", || machine.log().contains("Watchdog timeout"));
+    machine.wait_for_log("Watchdog timeout");
 }
 
 /// `EXTEND_TIMEOUT_USEC` is heeded.
@@ -113,7 +113,7 @@ fn a_configuration_that_cannot_be_used_is_no_reason_to_start_again() {
         (state("ActiveState"), state("ExecMainStatus"), state("NRestarts")),
         ("failed".into(), "2".into(), "0".into())
     );
-    wait_until(&machine, "no reason", || machine.log().contains("DATABASE_URL"));
+    machine.wait_for_log("DATABASE_URL");
 }
 
 #[test]

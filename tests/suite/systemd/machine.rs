@@ -99,6 +99,11 @@ impl Machine {
         fs::rename(new, inside).expect("it takes its place");
     }
 
+    /// Copies a file of this machine.
+    pub fn copy(&self, file: &Path, path: &str) {
+        fs::copy(file, format!("/proc/{}/root{path}", self.leader)).expect("a copy");
+    }
+
     /// Installs the configuration of a stage for everybody to read, and the URL of its database as a credential.
     pub fn configure(&self, stage: &Stage, schedule: &str, limits: &str, rest: &str) {
         let text = fs::read_to_string(stage.configure(schedule, limits, rest)).expect("the configuration");
@@ -132,6 +137,15 @@ impl Machine {
                 return value;
             }
             assert!(!deadline.has_passed(), "{property} of {unit} is {value:?}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until a unit has logged that.
+    pub fn wait_for_log(&self, text: &str) {
+        let deadline = Deadline::after(LIMIT);
+        while !self.log().contains(text) {
+            assert!(!deadline.has_passed(), "no {text:?}:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
     }

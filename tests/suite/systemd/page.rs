@@ -7,7 +7,7 @@ use sweepd::config::{Config, Environment};
 use super::machine::Machine;
 use super::units;
 use crate::servers::Engine;
-use crate::stage::Stage;
+use crate::stage::{EVERY_SECOND, Stage};
 
 const PAGE: &str = include_str!("../../../docs/systemd.md");
 const URL: &str = "postgresql://app:password@db.example.com:5432/app";
@@ -58,4 +58,28 @@ fn its_commands_run() {
     assert_eq!(machine.show("sweepd", "ActiveState"), "inactive");
     assert_eq!(machine.show("sweepd-clean.timer", "ActiveState"), "active");
     assert_eq!(stage.sessions(), (10, 50), "nothing was deleted on the way");
+
+    let another_time = blocks("ini").into_iter().find(|block| block.contains("OnCalendar")).expect("a timer");
+    machine.drop_in("sweepd-clean.timer", another_time);
+    machine.run("systemctl restart sweepd-clean.timer");
+    let next = machine.run("TZ=UTC systemctl list-timers --no-pager sweepd-clean.timer");
+    assert!(next.contains(" 02:3") || next.contains(" 01:3"), "half past three in Paris, by UTC: {next}");
+}
+
+#[test]
+fn an_sqlite_file_of_the_application_is_swept() {
+    let Some(machine) = Machine::boot() else { return };
+    let stage = Stage::fresh(Engine::Sqlite).expect("SQLite is built in");
+    stage.fill(50, 10);
+    machine.configure(&stage, EVERY_SECOND, "", "");
+    machine.write("/etc/sweepd/credentials/database.url", "sqlite:///srv/app/app.db");
+    machine.run("useradd --system app && install -d -o app /srv/app");
+    machine.copy(&stage.database().path(), "/srv/app/app.db");
+    machine.run("chown app /srv/app/app.db");
+    let drop_in = blocks("ini").into_iter().find(|block| block.contains("ReadWritePaths")).expect("a drop-in");
+    machine.drop_in("sweepd.service", drop_in);
+    machine.run("systemctl start sweepd");
+    machine.wait_for_log("outcome=completed");
+    assert!(machine.log().contains("deletedCount=50"), "{}", machine.log());
+    machine.run("systemctl stop sweepd");
 }
