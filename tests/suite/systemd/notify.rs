@@ -115,7 +115,7 @@ fn the_status_tells_of_a_run_and_of_its_failure() {
     let Some(stage) = Stage::fresh(Engine::Postgres) else { return };
     stage.fill(60_000, 5);
     let mut manager = Manager::new();
-    let file = stage.configure(EVERY_SECOND, "max_rows_per_second = 20000", "");
+    let file = stage.configure(EVERY_SECOND, "nice = 0\nmax_rows_per_second = 20000", "");
     let mut command = sweepd();
     command.arg("--config").arg(&file).arg("run");
     let mut daemon = manager.start(command, WATCHDOG);
