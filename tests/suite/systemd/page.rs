@@ -77,8 +77,16 @@ fn an_sqlite_file_of_the_application_is_swept() {
     machine.copy(&stage.database().path(), "/srv/app/app.db");
     machine.run("chown app /srv/app/app.db");
     let drop_in = blocks("ini").into_iter().find(|block| block.contains("ReadWritePaths")).expect("a drop-in");
-    machine.drop_in("sweepd.service", drop_in);
+    // And without a network, as the other drop-in has it in its last lines.
+    let local = include_str!("../../../systemd/local-database.conf").replace("\n#", "\n");
+    assert!(
+        local.contains("\nPrivateNetwork=yes\n") && local.contains("\nRestrictAddressFamilies=AF_UNIX\n"),
+        "{local}"
+    );
+    let local: Vec<_> = local.lines().filter(|line| line.contains('=') && !line.contains(' ')).collect();
+    machine.drop_in("sweepd.service", &format!("{drop_in}{}\n", local.join("\n")));
     machine.run("systemctl start sweepd");
+    assert_eq!(machine.show("sweepd", "PrivateNetwork"), "yes");
     machine.wait_for_log("outcome=completed");
     assert!(machine.log().contains("deletedCount=50"), "{}", machine.log());
     machine.run("systemctl stop sweepd");
