@@ -92,13 +92,31 @@ fn wall() -> DateTime<Utc> {
 /// The time since the machine started, the time that it was suspended included.
 #[cfg(target_os = "linux")]
 fn running() -> Option<Duration> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let seconds = Duration::from_secs(u64::try_from(time.tv_sec).ok()?);
-    Some(seconds + Duration::from_nanos(u64::try_from(time.tv_nsec).ok()?))
+    duration(rustix::time::clock_gettime(rustix::time::ClockId::Boottime))
 }
 
 #[cfg(not(target_os = "linux"))]
 fn running() -> Option<Duration> {
+    None
+}
+
+#[cfg(unix)]
+fn duration(time: rustix::time::Timespec) -> Option<Duration> {
+    let seconds = Duration::from_secs(u64::try_from(time.tv_sec).ok()?);
+    Some(seconds + Duration::from_nanos(u64::try_from(time.tv_nsec).ok()?))
+}
+
+/// The clock that cannot be set and stands still while the machine is suspended, which service managers count by.
+#[cfg(unix)]
+#[must_use]
+pub fn monotonic() -> Option<Duration> {
+    duration(rustix::time::clock_gettime(rustix::time::ClockId::Monotonic))
+}
+
+/// The same, where nobody asks for it.
+#[cfg(not(unix))]
+#[must_use]
+pub fn monotonic() -> Option<Duration> {
     None
 }
 

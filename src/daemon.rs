@@ -1,6 +1,7 @@
 //! The composition root: builds everything from the configuration, keeps it running, changes it, and drains it.
 
 pub mod built_in;
+mod herald;
 mod workers;
 
 use tokio::sync::{mpsc, watch};
@@ -18,6 +19,7 @@ use crate::sessions::{self, Sessions};
 use crate::status::Status;
 use crate::sweep::{Limits, Sweeper};
 use crate::telemetry::{self, metrics::Metrics};
+use herald::Herald;
 use workers::Workers;
 
 /// The daemon cannot start, or go on.
@@ -54,10 +56,12 @@ pub async fn run(
     }
     let bad_edit = watch::Sender::default();
     let status = Status::new(workers.roster(), bad_edit.subscribe(), clock.clone());
+    let mut herald = Herald::new(status.clone(), &lifecycle);
     let server = bound.map(|bound| serve(bound, status, metrics, &lifecycle));
     info!(jobs = config.jobs.len(), "sweepd {} is ready", env!("CARGO_PKG_VERSION"));
     let mut changes = follow_file(&source, &lifecycle);
     let mut decisions = built_in::look(&config, &lifecycle);
+    herald.ready();
     let broken = loop {
         let reload = tokio::select! {
             fired = workers.fire_next() => match fired {
@@ -66,6 +70,10 @@ pub async fn run(
             },
             stop = lifecycle.signal() => if stop { break None } else { true },
             Some(()) = changes.recv() => source.has_changed(),
+            pulse = herald.cue() => {
+                herald.speak(pulse && workers.keeps_time()).await;
+                false
+            }
             Some(decision) = decisions.recv() => {
                 config = built_in::decided(config, decision);
                 if let Err(error) = workers.follow(&config).await {
@@ -74,7 +82,11 @@ pub async fn run(
                 false
             }
         };
-        if reload && let Some(new) = edited(&mut source, &config, &clock, &bad_edit) {
+        if !reload {
+            continue;
+        }
+        herald.reloading();
+        if let Some(new) = edited(&mut source, &config, &clock, &bad_edit) {
             let new = built_in::carried(&config, new);
             if let Err(error) = workers.follow(&new).await {
                 break Some(error);
@@ -84,12 +96,13 @@ pub async fn run(
             follow(server.as_ref(), new.http.as_ref());
             config = new;
         }
+        herald.ready();
     };
     if let Some(error) = &broken {
         error!("no job can be fired any more: {error}");
     }
     info!("stopping: a running batch is finished first; a second signal stops at once");
-    let drained = lifecycle.drain(config.daemon.shutdown_timeout).await;
+    let drained = herald.drain(&mut lifecycle, config.daemon.shutdown_timeout).await;
     match drained {
         Drained::Clean => info!("stopped"),
         Drained::TimedOut => error!("stopped after {:?} with work unfinished", config.daemon.shutdown_timeout),

@@ -8,7 +8,7 @@
 //! | [`cli`] | the command line; one file per subcommand |
 //! | [`config`] | the configuration file and the environment, checked into a [`config::Config`] |
 //! | [`daemon`] | puts everything together and keeps it running |
-//! | [`lifecycle`] | signals and stopping |
+//! | [`lifecycle`] | signals and stopping, and the way to the service manager |
 //! | [`status`] | what is known of every job, for those who look from outside |
 //! | [`schedule`], [`zone`] | when a job runs |
 //! | [`http`] | the HTTP server: who may call, and what is answered |

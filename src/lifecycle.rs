@@ -1,4 +1,6 @@
-//! Signals and stopping: the only place that touches either.
+//! Signals and stopping: the only place that touches either. And what the service manager is told.
+
+pub mod notify;
 
 use std::io;
 use std::time::Duration;

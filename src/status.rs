@@ -5,6 +5,7 @@ mod desk;
 mod gauges;
 mod health;
 mod latest;
+mod line;
 mod runs;
 
 use std::collections::BTreeMap;

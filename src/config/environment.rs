@@ -1,7 +1,10 @@
 //! The environment, as far as it concerns the configuration.
 
+mod credentials;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::path::Path;
 
 use config::{ConfigError, Map, Source as _, Value, ValueKind};
 
@@ -21,13 +24,28 @@ pub(super) const CONFIG: &str = "SWEEPD_CONFIG";
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// That of this process.
+    /// That of this process, and the credentials that systemd gives to it.
     #[must_use]
     pub fn from_process() -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         };
-        std::env::vars_os().filter_map(text).collect()
+        let mut environment: Self = std::env::vars_os().filter_map(text).collect();
+        if let Some(directory) = std::env::var_os(credentials::DIRECTORY) {
+            environment.add_credentials(Path::new(&directory));
+        }
+        environment
+    }
+
+    /// Takes the files of a directory as systemd's `LoadCredential=` makes it: `sweepd.http.secret`, or `sweepd_http.secret`, is
+    /// what `http.secret_file` names, unless a variable sets that key, or the file is empty.
+    pub fn add_credentials(&mut self, directory: &Path) {
+        for (variable, file) in credentials::files(directory) {
+            let named = format!("{variable}_FILE");
+            if self.get(&variable).is_none() && self.get(&named).is_none() {
+                self.0.insert(named, file);
+            }
+        }
     }
 
     /// The value of a variable that is set and not empty.

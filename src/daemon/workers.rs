@@ -68,6 +68,11 @@ impl Workers {
         self.timer.fire_next().await
     }
 
+    /// Whether the timer still fires what is due.
+    pub(super) fn keeps_time(&mut self) -> bool {
+        self.timer.keeps_time()
+    }
+
     /// Makes the workers those of `config`: starts new ones, lets those whose job is gone finish their batch, and gives
     /// all others what they have to know for their next run.
     pub(super) async fn follow(&mut self, config: &Config) -> Result<(), TimerError> {

@@ -46,6 +46,8 @@ pub struct Timer {
     entries: Vec<Entry>,
     /// The time at the last look.
     looked: DateTime<Utc>,
+    /// What was due, and not fired, when somebody asked whether this timer keeps time.
+    overdue: Option<DateTime<Utc>>,
 }
 
 struct Entry {
@@ -71,7 +73,7 @@ impl Timer {
         let mut scheduler = JobScheduler::new_with_channel_size(CHANNEL).await?;
         scheduler.init().await?;
         let looked = clock.now();
-        Ok(Self { scheduler, clock, alarm: Alarm::new()?, entries: Vec::new(), looked })
+        Ok(Self { scheduler, clock, alarm: Alarm::new()?, entries: Vec::new(), looked, overdue: None })
     }
 
     /// Registers a job; `fire` is called with each instant of its schedule, `delay` after that instant, from the last look
@@ -125,6 +127,13 @@ impl Timer {
     #[must_use]
     pub fn next(&self) -> Option<DateTime<Utc>> {
         self.entries.iter().filter_map(Entry::wakes).min()
+    }
+
+    /// Whether what was due when this was asked before has been fired since.
+    pub fn keeps_time(&mut self) -> bool {
+        let overdue = self.next().filter(|next| *next <= self.clock.now());
+        let before = std::mem::replace(&mut self.overdue, overdue);
+        overdue.is_none() || overdue != before
     }
 
     /// Waits for the next instant, or for somebody to set the clock, and fires what is due. Dropped before it returns, it

@@ -67,6 +67,12 @@ impl Desk {
         self.handle.activity.borrow().clone()
     }
 
+    /// What the job is doing, from now on.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Activity> {
+        self.handle.activity.clone()
+    }
+
     /// Waits until the run is under way, or until all that it waits for is its turn. When it does not come to that, who
     /// asked for the run gets an answer, and this waits for ever.
     pub async fn begun(&self, run: RunId) {

@@ -1,5 +1,6 @@
 //! The configuration: what it refuses, and how it says so.
 
+mod credentials;
 mod http;
 mod layers;
 mod sample;

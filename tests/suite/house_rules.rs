@@ -72,3 +72,10 @@ fn only_lifecycle_touches_signals() {
     });
     assert_eq!(outside, Vec::<String>::new());
 }
+
+/// A program that sweepd started would find `NOTIFY_SOCKET`, and `DATABASE_URL`, in its environment.
+#[test]
+fn no_other_program_is_started() {
+    let outside = breaking(|_, text| uses(text, "process::Command") || uses(text, "Command::new("));
+    assert_eq!(outside, Vec::<String>::new());
+}

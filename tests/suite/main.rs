@@ -49,6 +49,7 @@ mod sessions;
 mod sql_text;
 mod sqlite;
 mod stage;
+mod systemd;
 mod timer;
 mod traps;
 mod trouble;

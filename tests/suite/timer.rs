@@ -65,6 +65,29 @@ fn a_timer_without_instants_waits_for_its_stop() {
     assert_eq!(fired, [[]]);
 }
 
+/// What the watchdog is told by: an alarm that does not ring is noticed, and one that is about to ring is no trouble.
+#[test]
+fn a_timer_keeps_time_unless_the_same_instant_is_overdue_twice() {
+    runtime().block_on(async {
+        let start = "2026-11-24T00:00:00Z".parse::<DateTime<Utc>>().expect("an instant");
+        let clock = Clock::fixed(start);
+        let mut timer = Timer::new(clock.clone()).await.expect("a timer");
+        assert!(timer.keeps_time() && timer.keeps_time(), "nothing is due");
+        let schedule = Schedule::parse("hourly", Zone::utc()).expect("a schedule");
+        timer.add(&schedule, Duration::ZERO, |_| {}).await.expect("a job");
+        for hour in 1..4 {
+            let due = start + TimeDelta::hours(hour);
+            clock.set(due - TimeDelta::seconds(1));
+            assert!(timer.keeps_time() && timer.keeps_time());
+            clock.set(due);
+            assert!(timer.keeps_time());
+            assert!(!timer.keeps_time() && !timer.keeps_time(), "{due} is overdue");
+            timer.fire_due(clock.now()).expect("it fires");
+            assert!(timer.keeps_time() && timer.keeps_time());
+        }
+    });
+}
+
 /// The timer relies on this undocumented channel: see `src/schedule/timer.rs`. When a new version of the crate fails
 /// here, the timer does not work with it either.
 #[test]
