@@ -17,6 +17,7 @@ mod engine;
 mod faults;
 mod fuzz_api;
 mod guards;
+mod healthcheck;
 mod history;
 mod house_rules;
 mod http;
