@@ -22,11 +22,8 @@ LABEL org.opencontainers.image.title="sweepd" \
       org.opencontainers.image.description="A resident daemon that deletes expired sessions from an application's database" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
+# With their owners, which the places for an archive, for log files and for a socket have.
 COPY --from=build /rootfs/ /
-# The places that may be written, where something is mounted there: an archive, log files, a socket.
-COPY --from=build --chown=65532:65532 /rootfs/var/lib/sweepd/ /var/lib/sweepd/
-COPY --from=build --chown=65532:65532 /rootfs/var/log/sweepd/ /var/log/sweepd/
-COPY --from=build --chown=65532:65532 /rootfs/run/sweepd/ /run/sweepd/
 # By number, so that Kubernetes can see that it is not root.
 USER 65532:65532
 STOPSIGNAL SIGTERM
