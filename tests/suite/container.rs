@@ -26,8 +26,7 @@ fn kubernetes() -> Vec<PathBuf> {
 /// The instructions of the last stage, which is the image: each with its lines put together.
 fn image() -> Vec<(String, String)> {
     let lines = DOCKERFILE.lines().filter(|line| !line.trim_start().starts_with('#') && !line.is_empty());
-    let text: String = lines.map(|line| format!("{line}\n")).collect();
-    let text = text.replace("\\\n", " ");
+    let text = lines.collect::<Vec<_>>().join("\n").replace("\\\n", " ");
     let all: Vec<_> = text.lines().filter_map(|line| line.split_once(' ')).collect();
     let last = all.iter().rposition(|(name, _)| *name == "FROM").expect("a stage");
     all[last..].iter().map(|(name, rest)| ((*name).to_owned(), rest.trim().to_owned())).collect()
@@ -85,8 +84,7 @@ fn the_configurations_load() {
     let here = |text: &str, from: &str| text.replace(from, directory.path().to_str().unwrap());
 
     let block = CONFIG.split("sweepd.toml: |\n").nth(1).unwrap().split("---").next().unwrap();
-    let text: String = block.lines().map(|line| format!("{}\n", line.trim_start())).collect();
-    let text = here(&text, "/run/secrets/sweepd");
+    let text = here(&block.lines().map(str::trim_start).collect::<Vec<_>>().join("\n"), "/run/secrets/sweepd");
     let of_pods = [("SWEEPD_HTTP__LISTEN", "0.0.0.0:8787"), ("SWEEPD_PORT_8787_TCP", "tcp://10.0.0.7:8787")];
     let config = Config::from_text(Path::new("config.yaml"), &text, &of_pods.into_iter().collect());
     assert!(config.unwrap_or_else(|errors| panic!("{errors}")).http.is_some());

@@ -1,4 +1,4 @@
-//! Programs from PyPI, each set in an environment of its own below the target directory.
+//! Programs from `PyPI`, each set in an environment of its own below the target directory.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -47,7 +47,7 @@ struct Container<'a> {
 impl Image {
     /// A copy, so that what a runtime adds does not become part of it. None where there is no image, or no root.
     fn unpacked() -> Option<Self> {
-        let Some(built) = built() else { return None };
+        let built = built()?;
         let (root, mounts) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let copied = Command::new("cp").arg("-a").arg(built.join(".")).arg(root.path()).status().expect("cp starts");
         assert!(copied.success());
