@@ -4,6 +4,7 @@ mod check;
 mod clean;
 mod config;
 mod demo;
+mod healthcheck;
 mod history;
 mod init;
 mod migrate;
@@ -80,6 +81,8 @@ enum Command {
     Migrate(migrate::Args),
     /// Print the effective configuration, secrets masked
     Config(config::Args),
+    /// Ask the running daemon whether it is alive: exit 0 or 1
+    Healthcheck(healthcheck::Args),
     /// Try it: a small database with sessions that come and expire while you watch
     Demo,
 }
@@ -250,6 +253,7 @@ impl Cli {
             Command::Users(args) => users::run(path, args).await,
             Command::Migrate(args) => migrate::run(path, args).await,
             Command::Config(args) => config::run(path, &args),
+            Command::Healthcheck(args) => healthcheck::run(path, args).await,
             Command::Demo => demo::run().await,
         };
         done.unwrap_or_else(|failure| {
@@ -276,6 +280,7 @@ impl Command {
             | Self::Resume(_)
             | Self::Migrate(_)
             | Self::Config(_)
+            | Self::Healthcheck(_)
             | Self::Demo => false,
         }
     }

@@ -37,6 +37,7 @@ pub use watch::Watch;
 use crate::audit;
 use crate::db::DatabaseUrl;
 use crate::http::Settings as Http;
+use crate::http::ask::Place;
 use crate::job::Job;
 use crate::preset::Layout;
 use crate::sessions::Users;
@@ -134,7 +135,26 @@ impl Config {
         Source::new(explicit, environment.clone(), directory).load()
     }
 
-    /// The same from text that was read already; `path` is what it is called in messages.
+    /// Where the daemon of the configuration that [`Config::load`] finds can be asked over HTTP; none when HTTP is off.
+    /// Only what says that is read: no file with a secret, and nothing that a daemon goes on without after a bad edit.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is not TOML.
+    pub fn http_place(
+        explicit: Option<&Path>,
+        environment: &Environment,
+        directory: &Path,
+    ) -> Result<Option<Place>, ConfigErrors> {
+        let found = layers::find(explicit, environment, directory);
+        let found = found.map_err(|(path, problem)| ConfigErrors::new(Some(path), vec![problem]))?;
+        let file = found.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
+        let merged = layers::merge(file, environment);
+        let layers = merged.map_err(|problems| ConfigErrors::new(file.map(|(path, _)| path.to_owned()), problems))?;
+        let (mut reader, values) = reader::Reader::new(layers);
+        Ok(http::place(&mut reader.root(values)))
+    }
+
+    /// What [`Config::load`] does, from text that was read already; `path` is what it is called in messages.
     ///
     /// # Errors
     /// Everything that is wrong, at once.

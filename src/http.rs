@@ -8,6 +8,7 @@
 //! | [`auth`], `attempts` | secrets, and how those are slowed that try wrong ones |
 //! | [`body`] | the JSON of a request |
 //! | [`failure`] | what an answer that is an error looks like |
+//! | [`ask`] | a client that asks a daemon how it is |
 //! | `answer` | what holds for every answer |
 //! | `query` | what is common to the parameters of calls |
 //!
@@ -24,6 +25,7 @@
 //! | `/api/openapi.json` | `openapi` |
 
 mod answer;
+pub mod ask;
 mod attempts;
 pub mod auth;
 pub mod body;

@@ -8,6 +8,7 @@ use super::reader::Section;
 use super::setting::Setting as _;
 use super::text_or_file::Keys;
 use crate::http::Settings;
+use crate::http::ask::Place;
 use crate::http::auth::{Secret, Secrets};
 use crate::http::listen::Endpoint;
 use crate::http::tls::{Tls, TlsError};
@@ -41,6 +42,15 @@ pub(super) fn read(root: &mut Section<'_>, environment: &Environment) -> Option<
     section.finish();
     let max_connections = usize::try_from(max).unwrap_or(usize::MAX);
     secrets.map(|secrets| Settings { listen, socket, secrets, tls, vercel_cron, max_connections }).filter(|_| is_on)
+}
+
+/// Where a daemon can be asked, whatever else is right or wrong. The socket comes first: nobody from outside can take
+/// its connections.
+pub(super) fn place(root: &mut Section<'_>) -> Option<Place> {
+    let mut section = root.table("http");
+    let is_on = section.has_any();
+    let address = listen(&mut section, is_on).map(|listen| Place::Address(listen, section.has("tls_certificate")));
+    section.optional("socket").map(Place::Socket).or(address)
 }
 
 /// Where only a socket is given, nothing else is listened on.

@@ -69,6 +69,14 @@ impl fmt::Display for Endpoint {
 }
 
 impl Endpoint {
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Whether nobody else than this machine can reach it.
     #[must_use]
     pub fn is_loopback(&self) -> bool {

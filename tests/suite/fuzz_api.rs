@@ -1,20 +1,18 @@
 //! A public client that reads an `OpenAPI` document and tries everything that it promises, and everything that it does
 //! not: schemathesis, in `tests/clients/schemathesis`.
 
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::http::called::{Called, LATER, SECRET};
-use crate::process::{Process, find_program, skip};
+use crate::process::{Process, find_program};
+use crate::pypi;
 use crate::servers::Engine;
 use crate::stage::{LIMIT, Stage};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/schemathesis");
-const INSTALLED: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/schemathesis");
-const REQUIREMENTS: &str = include_str!("../clients/schemathesis/requirements.txt");
 
 /// How many requests of each kind are made to each operation: some seconds for each.
 const EXAMPLES: &str = "5";
@@ -40,15 +38,7 @@ impl Schemathesis {
     /// `None`, with a printed reason, where it cannot be had; with `CI` set that is a failure instead.
     pub fn ready() -> Option<Self> {
         static READY: OnceLock<Option<Schemathesis>> = OnceLock::new();
-        READY
-            .get_or_init(|| match install(Path::new(INSTALLED)) {
-                Ok(program) => Some(Self { program }),
-                Err(reason) => {
-                    skip(&format!("no schemathesis: {reason}"));
-                    None
-                }
-            })
-            .clone()
+        READY.get_or_init(|| Some(Self { program: pypi::programs("schemathesis")?.join("schemathesis") })).clone()
     }
 
     /// Tries the API that the document at `url` describes, with all checks and always the same requests. Each of them
@@ -87,39 +77,6 @@ impl Schemathesis {
         let Findings { status, output } = self.fuzz(url, secret, options);
         assert_eq!(status, 0, "{output}");
     }
-}
-
-/// Test processes that run at the same time install once: the others wait for the lock.
-fn install(directory: &Path) -> Result<PathBuf, String> {
-    let python = find_program("python3", &[]).ok_or("no python3 found")?;
-    let (environment, stamp) = (directory.join("environment"), directory.join("installed"));
-    let program = environment.join("bin/schemathesis");
-    fs::create_dir_all(directory).expect("a directory below target");
-    let lock = File::create(directory.join("lock")).expect("a lock file");
-    lock.lock().expect("a lock");
-
-    // Made for one Python in one place.
-    let wanted = format!("{} {}\n{REQUIREMENTS}", python.display(), output(Command::new(&python).arg("--version"))?);
-    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) && program.exists() {
-        return Ok(program);
-    }
-    let _ = fs::remove_file(&stamp);
-    output(Command::new(&python).args(["-m", "venv", "--clear"]).arg(&environment))?;
-    let pip =
-        ["-m", "pip", "--disable-pip-version-check", "--no-input", "--retries", "1", "--timeout", "15", "install"];
-    let mut install = Command::new(environment.join("bin/python"));
-    output(install.args(pip).args(["--quiet", "--requirement"]).arg(Path::new(SOURCE).join("requirements.txt")))?;
-    fs::write(&stamp, wanted).expect("a stamp file");
-    Ok(program)
-}
-
-/// What a program prints; an error when it fails.
-fn output(command: &mut Command) -> Result<String, String> {
-    let name = command.get_program().display().to_string();
-    let output = command.output().map_err(|error| format!("{name} does not start: {error}"))?;
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said).trim().to_owned();
-    if output.status.success() { Ok(said) } else { Err(format!("{name} failed: {said}")) }
 }
 
 #[test]

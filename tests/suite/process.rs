@@ -169,7 +169,7 @@ fn watch(id: u32) -> Child {
 }
 
 /// Through the shell, whose `kill` is built in: the program of that name is not installed everywhere.
-fn send_signal(name: &str, id: u32) {
+pub fn send_signal(name: &str, id: u32) {
     let status = Command::new("sh")
         .args(["-c", r#"kill -s "$1" "$2""#, "signal", name])
         .arg(id.to_string())
