@@ -2,10 +2,12 @@
 
 mod check;
 mod clean;
+mod completions;
 mod config;
 mod demo;
 mod history;
 mod init;
+mod man;
 mod migrate;
 mod output;
 mod pause;
@@ -77,6 +79,10 @@ enum Command {
     Migrate(migrate::Args),
     /// Print the effective configuration, secrets masked
     Config(config::Args),
+    /// Print a script that lets a shell complete the command line
+    Completions(completions::Args),
+    /// Print the manual page, or write all of them
+    Man(man::Args),
     /// Try it: a small database with sessions that come and expire while you watch
     Demo,
 }
@@ -247,6 +253,8 @@ impl Cli {
             Command::Users(args) => users::run(path, args).await,
             Command::Migrate(args) => migrate::run(path, args).await,
             Command::Config(args) => config::run(path, &args),
+            Command::Completions(args) => completions::run(&args),
+            Command::Man(args) => man::run(&args),
             Command::Demo => demo::run().await,
         };
         done.unwrap_or_else(|failure| {
@@ -273,6 +281,8 @@ impl Command {
             | Self::Resume(_)
             | Self::Migrate(_)
             | Self::Config(_)
+            | Self::Completions(_)
+            | Self::Man(_)
             | Self::Demo => false,
         }
     }

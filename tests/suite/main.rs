@@ -29,6 +29,7 @@ mod metrics;
 mod model;
 mod network;
 mod oneshot;
+mod packages;
 mod pause;
 mod pgbouncer;
 mod presets;
