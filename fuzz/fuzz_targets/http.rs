@@ -93,7 +93,10 @@ fn check(path: &str, authorization: &[u8], body: &[u8], status: StatusCode, answ
     assert!(!answer.contains(FULL) || path.contains(FULL), "{answer}");
     let is_value = |bytes: &[u8]| bytes.windows(TOKEN.len() + 2).any(|part| part == format!("\"{TOKEN}\"").as_bytes());
     // As a value of the JSON: as a key it may be named, for it is unknown.
-    let as_key = String::from_utf8_lossy(body).split(TOKEN).skip(1).any(|rest| rest.split('"').nth(1).is_some_and(|rest| rest.trim_start().starts_with(':')));
+    let as_key = String::from_utf8_lossy(body)
+        .split(TOKEN)
+        .skip(1)
+        .any(|rest| rest.split('"').nth(1).is_some_and(|rest| rest.trim_start().starts_with(':')));
     if is_value(body) && !as_key && !path.contains(TOKEN) {
         assert!(!answer.contains(TOKEN), "{path}: {answer}");
     }
