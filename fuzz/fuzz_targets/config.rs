@@ -58,17 +58,27 @@ fn check(config: &Config, input: &str) {
 
 /// Whether what is shown has the secret although it is only written where a secret belongs.
 fn leaks(shown: &str, input: &str) -> bool {
-    const SECRET_KEYS: [&str; 6] = ["url", "secret", "previous_secret", "read_secret", "DATABASE_URL", "CRON_SECRET"];
-    let in_place = |line: &str| {
-        let Some((key, value)) = line.split_once('=') else { return false };
-        let (key, value) = (key.trim(), value.trim());
-        let variable = key.starts_with("SWEEPD_") && ["__URL", "SECRET"].iter().any(|end| key.ends_with(end));
-        // A value that is no plain string may be the beginning of anything.
-        let plain = value.len() > 1 && value.starts_with('"') && value.ends_with('"') && !value.contains("\"\"");
-        !key.contains(SECRET) && (variable || (SECRET_KEYS.contains(&key) && (plain || key.ends_with("URL"))))
-    };
     // In a multi-line string, a line is not what it looks like.
     let multi_line = input.contains("\"\"\"") || input.contains("'''");
     let all_in_place = input.lines().filter(|line| line.contains(SECRET)).all(in_place);
     shown.contains(SECRET) && all_in_place && !multi_line
+}
+
+fn in_place(line: &str) -> bool {
+    const SECRET_KEYS: [&str; 4] = ["url", "secret", "previous_secret", "read_secret"];
+    let Some((key, value)) = line.split_once('=') else { return false };
+    let (key, value) = (key.trim(), value.trim());
+    let variable = ["DATABASE_URL", "CRON_SECRET", "SWEEPD_DATABASE__URL", "SWEEPD_HTTP__SECRET"].contains(&key);
+    // A value that is no plain string may be the beginning of anything.
+    let plain = value.len() > 1 && value.starts_with('"') && value.ends_with('"') && value.matches('"').count() == 2;
+    let is_secret = variable || (SECRET_KEYS.contains(&key) && plain);
+    is_secret && (!key.to_lowercase().ends_with("url") || is_password(value))
+}
+
+/// Whether the secret is only in the password of a URL: what comes behind that says where the database is.
+fn is_password(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let Some((user, place)) = rest.split_once('@') else { return false };
+    let server = ["postgresql", "postgres", "mysql", "mariadb"].contains(&scheme.trim_start_matches('"'));
+    server && !place.contains(SECRET) && user.split_once(':').is_some_and(|(user, _)| !user.contains(SECRET))
 }

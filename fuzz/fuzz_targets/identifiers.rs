@@ -82,14 +82,25 @@ fn is_hidden(url: &str) -> bool {
     // They say where the database is, which may be shown.
     const PLACES: [&str; 9] =
         ["host", "hostaddr", "port", "socket", "database", "dbname", "schema", "search_path", "options"];
-    let Some((_, rest)) = url.split_once("://") else { return false };
+    // For SQLite, all of it is a file.
+    const SERVERS: [&str; 4] = ["postgresql", "postgres", "mysql", "mariadb"];
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let dialect =
+        scheme.trim_start_matches(['"', '\'', ' ']).split('+').next().unwrap_or_default().to_ascii_lowercase();
+    if !SERVERS.contains(&dialect.as_str()) {
+        return false;
+    }
     let (before, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     let (user, place) = before.split_once('@').unwrap_or(("", before));
-    let (mut hidden, mut open) = (user.contains(SECRET), place.contains(SECRET));
+    // A database that is not named is called like the user.
+    let names_database = place.split_once('/').is_some_and(|(_, database)| !database.is_empty());
+    let named = user.split(':').next().unwrap_or_default().contains(SECRET) && !names_database;
+    let (mut hidden, mut open) = (user.contains(SECRET), named || place.contains(SECRET));
     for parameter in parameters.split('&') {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         let is_place = PLACES.contains(&name.to_ascii_lowercase().as_str());
         open |= name.contains(SECRET) || (is_place && value.contains(SECRET));
+        open |= name.eq_ignore_ascii_case("user") && !names_database;
         hidden |= value.contains(SECRET);
     }
     hidden && !open
