@@ -8,14 +8,14 @@ use libfuzzer_sys::fuzz_target;
 use sweepd::schedule::{Schedule, ScheduleError};
 use sweepd::zone::Zone;
 
-/// The years that people schedule for: 1970 to 2100.
-const SPAN: i64 = 4_102_444_800;
+/// The years that a cron line can name and people schedule for, 1970 to 2100, from their second day in any zone.
+const SPAN: std::ops::Range<i64> = 172_800..4_102_444_800;
 
 fuzz_target!(|input: &str| {
     let mut lines = input.splitn(3, '\n');
     let (Some(zone), Some(start), Some(expression)) = (lines.next(), lines.next(), lines.next()) else { return };
     let zone = Zone::parse(zone).unwrap_or_else(|_| Zone::utc());
-    let start = start.parse::<i64>().unwrap_or(1_767_225_600).rem_euclid(SPAN);
+    let start = start.parse::<i64>().unwrap_or(1_767_225_600).rem_euclid(SPAN.end).max(SPAN.start);
     let start = DateTime::from_timestamp(start, 0).expect("a time in this century");
     match Schedule::parse(expression, zone) {
         Ok(schedule) => check(&schedule, start),

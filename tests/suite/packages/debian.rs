@@ -84,7 +84,8 @@ fn check_files(root: &Root) {
     }
     for unit in fs::read_dir(house().join("systemd")).unwrap().map(|unit| unit.unwrap().path()) {
         let name = unit.file_name().unwrap().to_str().unwrap().to_owned();
-        let folder = if name.ends_with(".conf") { "usr/share/doc/sweepd/examples" } else { "usr/lib/systemd/system" };
+        let is_example = unit.extension().is_some_and(|extension| extension == "conf");
+        let folder = if is_example { "usr/share/doc/sweepd/examples" } else { "usr/lib/systemd/system" };
         let installed = fs::read(root.path(folder).join(&name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(installed, fs::read(&unit).unwrap(), "{name}");
     }

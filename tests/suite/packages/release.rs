@@ -27,8 +27,7 @@ fn the_crate_has_all_that_it_needs() {
     ] {
         assert!(files.contains(file), "{file} is missing");
     }
-    let sources = files.iter().filter(|file| file.ends_with(".rs") && file.starts_with("src/"));
-    assert!(sources.count() > 150);
+    assert!(files.iter().filter(|file| file.starts_with("src/")).count() > 150);
     assert!(files.iter().any(|file| file.starts_with("migrations/postgres/")));
     let strange = files.iter().find(|file| ["fuzz/", ".ci/", "target/"].iter().any(|folder| file.starts_with(folder)));
     assert_eq!(strange, None);
