@@ -59,7 +59,8 @@ fn made(directory: &Path) -> Option<PathBuf> {
         return None;
     }
     let mut build = Command::new(house().join("debian/build"));
-    build.args(["dev", "--fast", "--output"]).arg(directory.join("sweepd.deb")).env("SWEEPD_BUILT", "1");
+    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+    build.args([profile, "--fast", "--output"]).arg(directory.join("sweepd.deb")).env("SWEEPD_BUILT", "1");
     printed(&mut build);
     Some(directory.join("sweepd.deb"))
 }
