@@ -2,11 +2,13 @@
 
 mod check;
 mod clean;
+mod completions;
 mod config;
 mod demo;
 mod healthcheck;
 mod history;
 mod init;
+mod man;
 mod migrate;
 mod output;
 mod pause;
@@ -83,6 +85,10 @@ enum Command {
     Config(config::Args),
     /// Ask the running daemon whether it is alive: exit 0 or 1
     Healthcheck(healthcheck::Args),
+    /// Print a script that lets a shell complete the command line
+    Completions(completions::Args),
+    /// Print the manual page, or write all of them
+    Man(man::Args),
     /// Try it: a small database with sessions that come and expire while you watch
     Demo,
 }
@@ -254,6 +260,8 @@ impl Cli {
             Command::Migrate(args) => migrate::run(path, args).await,
             Command::Config(args) => config::run(path, &args),
             Command::Healthcheck(args) => healthcheck::run(path, args).await,
+            Command::Completions(args) => completions::run(&args),
+            Command::Man(args) => man::run(&args),
             Command::Demo => demo::run().await,
         };
         done.unwrap_or_else(|failure| {
@@ -281,6 +289,8 @@ impl Command {
             | Self::Migrate(_)
             | Self::Config(_)
             | Self::Healthcheck(_)
+            | Self::Completions(_)
+            | Self::Man(_)
             | Self::Demo => false,
         }
     }

@@ -13,6 +13,17 @@ pub fn line(text: impl AsRef<str>) {
     let _ = writeln!(io::stdout(), "{}", text.as_ref());
 }
 
+/// Prints text that was made by others, as it is. A reader that went away is no error here either.
+///
+/// # Errors
+/// When it cannot be written, say to a full disk.
+pub fn bytes(text: &[u8]) -> io::Result<()> {
+    match io::stdout().write_all(text).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
 /// Prints a line on standard error, for who sits at a terminal.
 pub fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");

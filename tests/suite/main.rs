@@ -31,6 +31,7 @@ mod metrics;
 mod model;
 mod network;
 mod oneshot;
+mod packages;
 mod pause;
 mod pgbouncer;
 mod presets;
