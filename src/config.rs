@@ -159,6 +159,12 @@ impl Config {
         effective::render(&self.entries)
     }
 
+    /// Each key that was read, as `jobs.sessions.keep`, with what its value can be.
+    #[must_use]
+    pub fn accepted(&self) -> Vec<(String, &str)> {
+        self.entries.iter().map(|entry| (entry.path.to_string(), entry.accepts.as_str())).collect()
+    }
+
     /// The same with the layout of the built-in job, once that is known.
     #[must_use]
     pub fn with_layout(mut self, layout: &Layout) -> Self {
