@@ -189,7 +189,7 @@ pub fn workers_share_a_table_and_count_exactly() {
 
 /// An application that refreshes expired sessions while they are swept: what it was told is refreshed, stays.
 #[test]
-pub fn a_refreshed_row_is_never_deleted() {
+fn a_refreshed_row_is_never_deleted() {
     for order in ["expiry", "physical"] {
         on_every_engine(
             |engine| session(engine, true),

@@ -68,7 +68,8 @@ fn accepted() -> BTreeMap<String, String> {
     let text = "[databases.shop]\nurl = \"sqlite:a.db\"\n[jobs.sessions]\nschedule = \"manual\"\npreset = \"authjs-prisma\"\n\
                 [audit.values]\nactor = \"sweepd\"\n[jobs.sessions.archive]\ndirectory = \"archive\"";
     let environment: Environment = [("DATABASE_URL", "postgresql://app@localhost/app")].into_iter().collect();
-    let config = Config::from_text(Path::new("sweepd.toml"), text, &environment).unwrap_or_else(|error| panic!("{error}"));
+    let config =
+        Config::from_text(Path::new("sweepd.toml"), text, &environment).unwrap_or_else(|error| panic!("{error}"));
     config.accepted().into_iter().map(|(path, accepts)| (general(&path), accepts.to_owned())).collect()
 }
 
@@ -108,7 +109,11 @@ fn row(key: &Key, accepts: &str, before: &str) -> String {
         (_, accepts) => accepts.to_owned(),
     };
     let default = if key.is_default { format!("`{}`", key.value) } else { format!("none; sample `{}`", key.value) };
-    let meaning = if key.comment.is_empty() { format!("See `{before}`.") } else { key.comment.clone() };
+    let meaning = match key.comment.as_str() {
+        "" if key.table == "databases.NAME" => "As in `[database]`.".to_owned(),
+        "" => format!("See `{before}`."),
+        comment => comment.to_owned(),
+    };
     let cell = |text: &str| text.replace('|', "\\|");
     format!("| `{}` | {} | {} | {} |", key.name, cell(&accepts), cell(&default), cell(&meaning))
 }

@@ -94,5 +94,9 @@ fn statements(text: &str) -> Vec<String> {
     let lines = text.lines().map(|line| line.split(" -- ").next().unwrap_or_default());
     let code: Vec<_> = lines.filter(|line| !line.starts_with("--") && !line.trim().is_empty()).collect();
     let parts = code.join("\n");
-    parts.split(";\n").map(|part| part.trim().trim_end_matches(';').to_owned()).filter(|part| !part.is_empty()).collect()
+    parts
+        .split(";\n")
+        .map(|part| part.trim().trim_end_matches(';').to_owned())
+        .filter(|part| !part.is_empty())
+        .collect()
 }

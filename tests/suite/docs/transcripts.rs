@@ -32,6 +32,9 @@ impl Scene {
             "README.md" => {
                 let stage = Stage::fresh(Engine::Postgres)?;
                 stage.fill(12_000, 3000);
+                stage.database().execute(
+                    r#"CREATE INDEX ON "Session" (expires); CREATE INDEX ON "Session" ("userId"); ANALYZE "Session""#,
+                );
                 stage
             }
             "docs/sessions.md" => {
@@ -90,8 +93,7 @@ fn clean_shell() -> Command {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let paths = std::iter::once(directory).chain(std::env::split_paths(&path));
     let mut shell = Command::new("sh");
-    for (name, value) in ours.get_envs().filter(|(_, value)| value.is_none()) {
-        debug_assert!(value.is_none());
+    for (name, _) in ours.get_envs() {
         shell.env_remove(name);
     }
     shell.env("PATH", std::env::join_paths(paths).unwrap());
@@ -108,11 +110,22 @@ fn transcripts_are_what_is_printed() {
     for block in blocks {
         let Some(mut scene) = Scene::of(&block.page) else { continue };
         let said = scene.play(&block);
-        let said: Vec<_> = said.lines().map(shape).collect();
+        let said: Vec<_> = said.lines().filter(|line| !is_progress(line)).map(shape).collect();
         let shown: Vec<_> = block.text.lines().filter(|line| !line.starts_with("$ ")).map(shape).collect();
-        assert!(matches(&shown, &said), "{}: it says\n{}\nand not\n{}", block.place(), said.join("\n"), shown.join("\n"));
+        assert!(
+            matches(&shown, &said),
+            "{}: it says\n{}\nand not\n{}",
+            block.place(),
+            said.join("\n"),
+            shown.join("\n")
+        );
         stop(&mut scene.daemon);
     }
+}
+
+/// What is said meanwhile where a run takes seconds.
+fn is_progress(line: &str) -> bool {
+    line.starts_with("sessions: ") && line.ends_with(" rows/s")
 }
 
 /// A line without what differs each time: digits, the hexadecimal ones of ids and fingerprints, units of time, blanks.
@@ -124,7 +137,6 @@ fn shape(line: &str) -> String {
         }
         shape.push_str(&shape_of_word(word));
     }
-    let mut shape = shape;
     for time in ["0.0 s", "0 ms", "0.0 ms"] {
         shape = shape.replace(time, "0 s");
     }
@@ -170,16 +182,15 @@ fn matches(shown: &[String], said: &[String]) -> bool {
 /// `...` in a line stands for anything.
 fn is_like(shown: &str, said: &str) -> bool {
     let parts: Vec<_> = shown.split("...").collect();
-    let mut rest = said;
-    for (index, part) in parts.iter().enumerate() {
-        let found = match rest.find(part) {
-            Some(0) => 0,
-            Some(at) if index > 0 => at,
-            _ => return false,
-        };
-        rest = &rest[found + part.len()..];
-    }
-    rest.is_empty() || shown.ends_with("...")
+    let [first, between @ .., last] = parts.as_slice() else { return shown == said };
+    let Some(mut rest) = said.strip_prefix(first).and_then(|rest| rest.strip_suffix(last)) else { return false };
+    between.iter().all(|part| match rest.split_once(part) {
+        Some((_, after)) => {
+            rest = after;
+            true
+        }
+        None => false,
+    })
 }
 
 #[test]
