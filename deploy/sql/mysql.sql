@@ -7,11 +7,12 @@
 -- A new user has no privilege at all, and nothing has to be taken from it.
 CREATE USER 'sweeper'@'%' IDENTIFIED BY '...';
 
--- The sessions. The rows have to be read to know which have expired. With DELETE, locked rows can be skipped too.
+-- The sessions. Rows are found by their expiry and named by their primary key, so both have to be read. With DELETE, locked
+-- rows can be skipped too.
 GRANT SELECT, DELETE ON app.`Session` TO 'sweeper'@'%';
 
--- The audit log: rows are added, never changed.
-GRANT SELECT, INSERT ON app.`AuditLog` TO 'sweeper'@'%';
+-- The audit log: rows are added, never read or changed.
+GRANT INSERT ON app.`AuditLog` TO 'sweeper'@'%';
 
 -- sweepd's own tables. It can neither drop nor change them: after an upgrade, the owner runs `sweepd migrate`.
 GRANT SELECT ON app.sweepd_migration TO 'sweeper'@'%';

@@ -13,12 +13,12 @@ REVOKE CONNECT, TEMPORARY ON DATABASE app FROM PUBLIC;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT CONNECT ON DATABASE app TO sweeper;
 
--- The sessions. The rows have to be read to know which have expired.
+-- The sessions. Of a row it sees when it expires and where it lies (ctid), and no token and no user.
 GRANT USAGE ON SCHEMA public, sweepd TO sweeper;
-GRANT SELECT, DELETE ON public."Session" TO sweeper;
+GRANT SELECT ("expires", ctid), DELETE ON public."Session" TO sweeper;
 
--- The audit log: rows are added, never changed.
-GRANT SELECT, INSERT ON public."AuditLog" TO sweeper;
+-- The audit log: rows are added, never read or changed.
+GRANT INSERT ON public."AuditLog" TO sweeper;
 
 -- sweepd's own tables. It can neither drop nor change them: after an upgrade, the owner runs `sweepd migrate`.
 GRANT SELECT ON sweepd.migration TO sweeper;
@@ -29,6 +29,8 @@ GRANT SELECT, INSERT, DELETE ON sweepd.paused TO sweeper;
 -- On request. Without this one, a row that the application has locked holds a sweep up for `lock_timeout`; with it, such a
 -- row is left at once.
 --GRANT UPDATE ("expires") ON public."Session" TO sweeper;
+-- For an archive, which holds whole rows.
+--GRANT SELECT ON public."Session" TO sweeper;
 -- For `sweepd sessions` and `sweepd users`, and their calls over HTTP.
 --GRANT SELECT, DELETE, UPDATE ("expires") ON public."Session" TO sweeper;
 --GRANT SELECT ("id", "role", "name", "email"), UPDATE ("role", "name", "email") ON public."User" TO sweeper;

@@ -74,7 +74,7 @@ fn secrets_are_kept_where_that_is_asked_for() {
 }
 
 #[test]
-pub fn nothing_is_deleted_that_cannot_be_archived() {
+fn nothing_is_deleted_that_cannot_be_archived() {
     on_every_engine(
         |engine| authjs(engine, "Session"),
         |shell, _| {

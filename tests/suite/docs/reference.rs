@@ -1,5 +1,5 @@
-//! `docs/configuration.md` is generated: which keys there are and what they accept from the code that reads them, their
-//! defaults and their meaning from `config/sweepd.toml`. `UPDATE_DOCS=1 cargo test --test suite -- reference` writes it.
+//! `docs/configuration.md` is generated: which keys there are, what they accept and their defaults from the code that
+//! reads them, their meaning from `config/sweepd.toml`. `UPDATE_DOCS=1 cargo test --test suite -- reference` writes it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,9 +16,8 @@ const HEAD: &str = include_str!("configuration-head.md");
 struct Key {
     table: String,
     name: String,
+    /// The default, or a sample.
     value: String,
-    /// Whether the value is the default, and not a sample.
-    is_default: bool,
     comment: String,
 }
 
@@ -50,7 +49,6 @@ fn sample() -> (Vec<Key>, BTreeMap<String, String>) {
                     table: table.clone(),
                     name: name.to_owned(),
                     value: value.to_owned(),
-                    is_default: sample.is_none(),
                     comment: comment.join(" "),
                 };
                 comment.clear();
@@ -63,19 +61,30 @@ fn sample() -> (Vec<Key>, BTreeMap<String, String>) {
     (keys, tables)
 }
 
-/// What each key accepts, by the code that reads it. The sample has a job and a database of each kind.
-fn accepted() -> BTreeMap<String, String> {
+/// What a key accepts, and its default, by the code that reads it.
+struct Read {
+    accepts: String,
+    default: Option<String>,
+}
+
+/// All keys that are read. The configuration has a job and a database of each kind, and no more than it must.
+fn read() -> BTreeMap<String, Read> {
     let text = "[databases.shop]\nurl = \"sqlite:a.db\"\n[jobs.sessions]\nschedule = \"manual\"\npreset = \"authjs-prisma\"\n\
-                [audit.values]\nactor = \"sweepd\"\n[jobs.sessions.archive]\ndirectory = \"archive\"";
+                [jobs.sessions.archive]\ndirectory = \"archive\"\n[audit.values]\nactor = \"sweepd\"\n\
+                [http]\nsecret = \"0123456789abcdef\"";
     let environment: Environment = [("DATABASE_URL", "postgresql://app@localhost/app")].into_iter().collect();
-    let config =
-        Config::from_text(Path::new("sweepd.toml"), text, &environment).unwrap_or_else(|error| panic!("{error}"));
-    config.accepted().into_iter().map(|(path, accepts)| (general(&path), accepts.to_owned())).collect()
+    let config = Config::from_text(Path::new("sweepd.toml"), text, &environment);
+    let config = config.unwrap_or_else(|error| panic!("{error}"));
+    let keys = config.keys().into_iter();
+    keys.map(|(path, accepts, default)| {
+        (general(&path), Read { accepts: accepts.to_owned(), default: default.map(str::to_owned) })
+    })
+    .collect()
 }
 
 fn render() -> String {
     let (keys, said) = sample();
-    let mut accepted = accepted();
+    let mut read = read();
     let mut page = format!("{HEAD}\n");
     let mut tables: Vec<&str> = Vec::new();
     for key in &keys {
@@ -92,23 +101,29 @@ fn render() -> String {
         let mut before = "";
         for key in keys.iter().filter(|key| key.table == table) {
             let path = format!("{table}.{}", key.name);
-            let accepts = accepted.remove(&path).unwrap_or_else(|| panic!("nobody reads {path}"));
-            let _ = writeln!(page, "{}", row(key, &accepts, before));
+            let read = read.remove(&path).unwrap_or_else(|| panic!("nobody reads {path}"));
+            let _ = writeln!(page, "{}", row(key, &read, before));
             before = &key.name;
         }
     }
-    assert!(accepted.is_empty(), "config/sweepd.toml lacks {accepted:?}");
+    assert!(read.is_empty(), "config/sweepd.toml lacks {:?}", read.keys());
     page
 }
 
-fn row(key: &Key, accepts: &str, before: &str) -> String {
-    let accepts = match (key.name.as_str(), accepts) {
+fn row(key: &Key, read: &Read, before: &str) -> String {
+    let accepts = match (key.name.as_str(), read.accepts.as_str()) {
         ("preset", _) => "a name that `sweepd presets` lists".to_owned(),
         // All numbers there are.
         (_, accepts) if accepts.len() > 250 => accepts.split(", from").next().unwrap_or_default().to_owned(),
         (_, accepts) => accepts.to_owned(),
     };
-    let default = if key.is_default { format!("`{}`", key.value) } else { format!("none; sample `{}`", key.value) };
+    let default = match (key.name.as_str(), &read.default) {
+        ("schedule" | "directory", None) if key.table.starts_with("jobs") => "must be given".to_owned(),
+        ("preset", None) => "this, or `table`, `expires_at` and `encoding`, must be given".to_owned(),
+        ("batch_target", _) => "`\"1ms\"` on PostgreSQL, `\"10ms\"` elsewhere".to_owned(),
+        (_, Some(default)) => format!("`{default}`"),
+        (_, None) => format!("none; for instance `{}`", key.value),
+    };
     let meaning = match key.comment.as_str() {
         "" if key.table == "databases.NAME" => "As in `[database]`.".to_owned(),
         "" => format!("See `{before}`."),
