@@ -4,9 +4,9 @@
 //! |---|---|
 //! | `toml` | loads as a configuration (with `DATABASE_URL` set), without an error or a warning |
 //! | `sql`, `sql mysql`, `sql sqlite` | runs on `PostgreSQL`, `MariaDB` or `SQLite`, by an administrator: all blocks of a page in order, on a fresh database with the tables of Auth.js (or of the page's presets), users, an audit log and sweepd's own tables. The names `app` (the database) and `sweeper` (the role) stand for those of the test |
-//! | `json`, `yaml` | can be read |
+//! | `json`, `yaml` | can be read; rules for Prometheus (`groups:`) are accepted by `promtool` |
 //! | `promql` | `promtool` accepts each line; each `sweepd_...` is a metric that there is |
-//! | `sh` | the shell can read it, and each `sweepd ...` in it is a command line that sweepd accepts; on the pages of presets and in the README it is run too |
+//! | `sh` | the shell can read it, and each `sweepd ...` in it is a command line that sweepd accepts; on the pages of presets and in the guides (`GUIDES`) it is run too |
 //! | `console` | a transcript: each line with `$ ` is run (`transcripts.rs` says on which stage), and prints what stands below it, whatever its digits are; `...` stands for anything |
 //! | `text` | what a program says, or a drawing; holds no line with `$ ` |
 //!
@@ -44,6 +44,9 @@ const PAGES: [(&str, &[&str]); 8] = [
     ("docs/tower-sessions.md", &["tower-sessions"]),
     ("docs/others.md", &["lucia", "supabase-auth", "spring-session"]),
 ];
+
+/// Pages about any store, whose commands are run on that of Auth.js.
+const GUIDES: [&str; 3] = ["README.md", "docs/operations.md", "docs/troubleshooting.md"];
 
 /// The tags that a test here checks.
 const CHECKED: [&str; 9] = ["toml", "sql", "json", "yaml", "promql", "sh", "console", "text", "rust"];
@@ -152,6 +155,9 @@ fn json_and_yaml_can_be_read() {
     for block in checked("yaml") {
         let read = yaml_rust2::YamlLoader::load_from_str(&block.text);
         assert!(read.is_ok_and(|documents| !documents.is_empty()), "{}", block.place());
+        if block.text.starts_with("groups:") {
+            metrics::accepts_rules(&block.text, &block.place());
+        }
     }
 }
 
@@ -258,11 +264,13 @@ fn run_commands(shell: &Shell, page: &str) -> usize {
 }
 
 #[test]
-fn commands_of_the_readme_run() {
+fn commands_of_the_guides_run() {
     let libraries = libraries(servers::Engine::Postgres);
-    let Some(shell) = Shell::with(servers::Engine::Postgres, libraries["authjs-prisma"].tables) else { return };
-    let ran = run_commands(&shell, "README.md");
-    assert!(ran >= 4, "{ran}");
+    for page in GUIDES {
+        let Some(shell) = Shell::with(servers::Engine::Postgres, libraries["authjs-prisma"].tables) else { return };
+        let ran = run_commands(&shell, page);
+        assert!(ran >= 3, "{page}: {ran}");
+    }
 }
 
 #[test]

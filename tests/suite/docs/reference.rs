@@ -115,7 +115,10 @@ fn row(key: &Key, read: &Read, before: &str) -> String {
         ("preset", _) => "a name that `sweepd presets` lists".to_owned(),
         // All numbers there are.
         (_, accepts) if accepts.len() > 250 => accepts.split(", from").next().unwrap_or_default().to_owned(),
-        (_, accepts) => accepts.to_owned(),
+        // What the head of the page says once.
+        (_, accepts) => accepts
+            .replace(" such as \"10ms\", \"5m\" or \"30d\"", "")
+            .replace(" of 1 to 64 characters without control characters", ""),
     };
     let default = match (key.name.as_str(), &read.default) {
         ("schedule" | "directory", None) if key.table.starts_with("jobs") => "must be given".to_owned(),
