@@ -199,7 +199,7 @@ fn script(block: &Block) -> String {
         return block.text.clone();
     }
     let lines = block.text.lines().filter_map(|line| line.strip_prefix("$ "));
-    lines.map(|line| format!("{line}\n")).collect()
+    lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 
 /// The words of `sweepd ...` in a line, up to a comment, a pipe or the like. Before it may stand variables, `sudo -u USER`
@@ -211,7 +211,6 @@ fn sweepd_words(line: &str) -> Option<Vec<String>> {
     for c in line.chars() {
         match (c, quote) {
             (_, Some(open)) if c == open => quote = None,
-            (_, Some(_)) => word.get_or_insert_default().push(c),
             ('\'' | '"', None) => {
                 quote = Some(c);
                 word.get_or_insert_default();

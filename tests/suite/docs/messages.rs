@@ -11,12 +11,11 @@ fn source() -> String {
     read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut text);
     let mut joined = String::new();
     for line in text.lines() {
-        match line.strip_suffix('\\') {
-            Some(begun) => joined.push_str(begun),
-            None => {
-                joined.push_str(line.trim_start());
-                joined.push('\n');
-            }
+        if let Some(begun) = line.strip_suffix('\\') {
+            joined.push_str(begun);
+        } else {
+            joined.push_str(line.trim_start());
+            joined.push('\n');
         }
     }
     let words: Vec<_> = joined.split(' ').filter(|word| !word.is_empty()).collect();
