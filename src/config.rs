@@ -179,6 +179,17 @@ impl Config {
         effective::render(&self.entries)
     }
 
+    /// Each key that was read, as `jobs.sessions.keep`, with what its value can be, and its default where that is in effect.
+    #[must_use]
+    pub fn keys(&self) -> Vec<(String, &str, Option<&str>)> {
+        let default = |entry: &effective::Entry| entry.origin == "default";
+        let key = |entry| {
+            let effective::Entry { path, toml, accepts, .. }: &effective::Entry = entry;
+            (path.to_string(), accepts.as_str(), toml.as_deref().filter(|_| default(entry)))
+        };
+        self.entries.iter().map(key).collect()
+    }
+
     /// The same with the layout of the built-in job, once that is known.
     #[must_use]
     pub fn with_layout(mut self, layout: &Layout) -> Self {

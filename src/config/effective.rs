@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use super::key::{KeyPath, toml_key};
 
-/// A key, its value as TOML, and where that is from. No value: it is not set.
+/// A key, its value as TOML, what that can be, and where it is from. No value: it is not set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) path: KeyPath,
     pub(super) toml: Option<String>,
+    pub(super) accepts: String,
     pub(super) origin: String,
 }
 

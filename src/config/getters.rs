@@ -44,11 +44,14 @@ impl Section<'_> {
     }
 
     fn take_within<T: Setting + PartialOrd>(&mut self, key: &str, range: &RangeInclusive<T>) -> Option<T> {
-        let value = self.take(key)?;
+        let value = self.take(key);
+        let (least, most) = (range.start().to_toml(), range.end().to_toml());
+        self.accepts(key, format!("{}, from {least} to {most}", T::ACCEPTS));
+        let value = value?;
         if range.contains(&value) {
             return Some(value);
         }
-        self.problem(key, format!("must be from {} to {}", range.start().to_toml(), range.end().to_toml()));
+        self.problem(key, format!("must be from {least} to {most}"));
         None
     }
 
@@ -72,7 +75,9 @@ impl Section<'_> {
     }
 
     fn take_word(&mut self, key: &str, words: &[&'static str]) -> Option<&'static str> {
-        let text: String = self.take(key)?;
+        let text: Option<String> = self.take(key);
+        self.accepts(key, words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", "));
+        let text = text?;
         let word = words.iter().copied().find(|word| *word == text);
         if word.is_none() {
             let accepted = words.join(", ");
@@ -95,6 +100,7 @@ impl Section<'_> {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         let text: Option<String> = self.take(key);
+        self.accepts(key, accepts);
         self.record(key, text.as_ref().map(String::to_toml));
         let text = text?;
         let hidden = may_be_secret(&text);

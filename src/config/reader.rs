@@ -32,6 +32,7 @@ pub(super) struct Section<'r> {
     values: Map<String, Value>,
     given: BTreeSet<String>,
     known: Vec<String>,
+    accepts: BTreeMap<String, String>,
     later: &'static [&'static str],
 }
 
@@ -80,7 +81,7 @@ impl Reader {
 impl<'r> Section<'r> {
     fn new(reader: &'r mut Reader, path: KeyPath, values: Map<String, Value>) -> Self {
         let given = values.keys().cloned().collect();
-        Self { reader, path, values, given, known: Vec::new(), later: &[] }
+        Self { reader, path, values, given, known: Vec::new(), accepts: BTreeMap::new(), later: &[] }
     }
 
     /// Keys that a later version will know.
@@ -132,6 +133,7 @@ impl<'r> Section<'r> {
     /// The value of a key, when it is there and of the right type.
     pub(super) fn take<T: Setting>(&mut self, key: &str) -> Option<T> {
         self.known.push(key.to_owned());
+        self.accepts(key, T::ACCEPTS);
         let kind = self.values.remove(key)?.kind;
         let value = match (&kind, self.in_environment(key)) {
             (ValueKind::String(text), true) => T::from_text(text.trim()),
@@ -145,11 +147,17 @@ impl<'r> Section<'r> {
         value
     }
 
+    /// What the value of a key can be, for the reference.
+    pub(super) fn accepts(&mut self, key: &str, accepts: impl Into<String>) {
+        self.accepts.insert(key.to_owned(), accepts.into());
+    }
+
     /// Remembers what is effective, and where it is from.
     pub(super) fn record(&mut self, key: &str, toml: Option<String>) {
         let path = self.path.child(key);
         let origin = self.reader.origin(&path);
-        self.reader.entries.push(Entry { path, toml, origin });
+        let accepts = self.accepts.get(key).cloned().unwrap_or_default();
+        self.reader.entries.push(Entry { path, toml, accepts, origin });
     }
 
     /// Where a key's value is from, for people.

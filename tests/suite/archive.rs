@@ -35,7 +35,7 @@ fn rows(lines: &[Value]) -> Vec<&Value> {
 }
 
 #[test]
-fn each_deleted_row_is_in_it_with_its_secrets_hashed() {
+pub fn each_deleted_row_is_in_it_with_its_secrets_hashed() {
     for compress in ["zstd", "none"] {
         on_every_engine(
             |engine| authjs(engine, "Session"),
@@ -91,7 +91,7 @@ fn nothing_is_deleted_that_cannot_be_archived() {
 
 /// After SIGKILL in the middle: each row that is gone is in the archive, and the batches that count are known.
 #[test]
-fn a_crash_leaves_no_gap_in_it() {
+pub fn a_crash_leaves_no_gap_in_it() {
     for engine in [Engine::Postgres, Engine::MySql, Engine::Sqlite] {
         let Some(stage) = Stage::fresh(engine) else { continue };
         stage.database().execute(&insert(engine, "expired", 20_000, -1));

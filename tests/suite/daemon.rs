@@ -14,7 +14,7 @@ const SLOW: &str = "max_rows_per_second = 25000";
 const MANY: u32 = 100_000;
 
 #[test]
-fn expired_rows_go_on_schedule_and_live_ones_stay() {
+pub fn expired_rows_go_on_schedule_and_live_ones_stay() {
     on_every_engine(|stage| {
         stage.fill(300, 50);
         let mut daemon = stage.daemon(EVERY_TWO_SECONDS, "", "");
@@ -36,7 +36,7 @@ fn expired_rows_go_on_schedule_and_live_ones_stay() {
 }
 
 #[test]
-fn sigterm_in_the_middle_of_a_sweep_ends_it_as_partial_with_the_exact_count() {
+pub fn sigterm_in_the_middle_of_a_sweep_ends_it_as_partial_with_the_exact_count() {
     let rows = 1_000_000;
     on_every_engine(|stage| {
         stage.fill(rows, 10);
@@ -134,7 +134,7 @@ fn the_daemon_survives_a_crash_of_mysql() {
 }
 
 #[test]
-fn a_run_killed_in_the_middle_is_closed_and_goes_on_under_the_next_daemon() {
+pub fn a_run_killed_in_the_middle_is_closed_and_goes_on_under_the_next_daemon() {
     on_every_engine(|stage| {
         stage.fill(MANY, 10);
         let mut first = stage.daemon(EVERY_TWO_SECONDS, SLOW, QUICK_HEARTBEAT);
@@ -160,7 +160,7 @@ fn a_run_killed_in_the_middle_is_closed_and_goes_on_under_the_next_daemon() {
 }
 
 #[test]
-fn of_two_daemons_one_answers_each_instant() {
+pub fn of_two_daemons_one_answers_each_instant() {
     let Some(stage) = Stage::fresh(Engine::Postgres) else { return };
     stage.fill(100, 10);
     let mut daemons = [stage.daemon(EVERY_TWO_SECONDS, "", ""), stage.daemon(EVERY_TWO_SECONDS, "", "")];
@@ -175,7 +175,7 @@ fn of_two_daemons_one_answers_each_instant() {
 }
 
 #[test]
-fn instants_that_come_during_a_run_are_skipped() {
+pub fn instants_that_come_during_a_run_are_skipped() {
     let Some(stage) = Stage::fresh(Engine::Postgres) else { return };
     stage.fill(MANY, 10);
     let mut daemon = stage.daemon(EVERY_SECOND, SLOW, "");

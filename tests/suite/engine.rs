@@ -47,7 +47,7 @@ fn run(said: &Value) -> &Value {
 }
 
 #[test]
-fn each_order_deletes_the_same_rows() {
+pub fn each_order_deletes_the_same_rows() {
     for order in ["expiry", "physical", "auto"] {
         on_every_engine(
             |engine| session(engine, true),
@@ -72,7 +72,7 @@ fn each_order_deletes_the_same_rows() {
 }
 
 #[test]
-fn an_order_that_is_not_possible_is_refused() {
+pub fn an_order_that_is_not_possible_is_refused() {
     on_every_engine(
         |engine| session(engine, false),
         |shell, engine| {
@@ -90,7 +90,7 @@ fn an_order_that_is_not_possible_is_refused() {
 
 /// 100,000 rows with one expiry: as many batches as their number needs, none of them with all.
 #[test]
-fn rows_with_the_same_expiry_are_spread_over_batches() {
+pub fn rows_with_the_same_expiry_are_spread_over_batches() {
     on_every_engine(
         |engine| session(engine, true),
         |shell, engine| {
@@ -148,7 +148,7 @@ fn a_partition_that_has_expired_as_a_whole_is_pointed_out() {
 
 /// Without a key there is nothing to name locked rows or archived ones by.
 #[test]
-fn a_table_without_a_key_is_swept_along_its_index() {
+pub fn a_table_without_a_key_is_swept_along_its_index() {
     let tables =
         "CREATE TABLE Session (sessionToken varchar(50), userId varchar(50), expires datetime(3), KEY (expires))";
     let Some(shell) = Shell::with(Engine::MySql, tables) else { return };
@@ -178,7 +178,7 @@ fn tables_that_inherit_are_swept_too_and_max_rows_is_exact() {
 }
 
 #[test]
-fn workers_share_a_table_and_count_exactly() {
+pub fn workers_share_a_table_and_count_exactly() {
     let Some(shell) = Shell::with(Engine::Postgres, &session(Engine::Postgres, false)) else { return };
     fill(&shell, Engine::Postgres, 200_000, 50_000);
     job(&shell, "workers = 4", "nice = 0\nbatch_target = \"5ms\"");

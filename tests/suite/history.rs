@@ -86,7 +86,7 @@ fn with_audit_log(engine: Engine) -> String {
 }
 
 #[test]
-fn runs_that_ended_long_ago_are_forgotten_in_steps_and_audit_rows_stay() {
+pub fn runs_that_ended_long_ago_are_forgotten_in_steps_and_audit_rows_stay() {
     on_every_engine(with_audit_log, |shell, engine| {
         shell.expect(0, &["migrate"]);
         let mut ledger = Ledger { shell: &shell, engine, next: 1 };

@@ -12,7 +12,7 @@ mod openapi;
 mod secrets;
 mod sessions;
 mod stand;
-mod statistics;
+pub mod statistics;
 mod stops;
 pub mod tls;
 mod unix;

@@ -25,6 +25,7 @@ mod http;
 mod init;
 mod latest;
 mod layouts;
+mod least_privilege;
 mod ledger_clocks;
 mod logs;
 mod metrics;

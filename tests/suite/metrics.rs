@@ -23,7 +23,7 @@ use crate::proxy::Proxy;
 use crate::servers::Engine;
 use crate::stage::{LIMIT, QUICK_HEARTBEAT, Stage, on_every_engine};
 
-const README: &str = include_str!("../../README.md");
+const PAGE: &str = include_str!("../../docs/metrics.md");
 
 /// The engine on a stage, and what it counts.
 struct Engineer {
@@ -289,21 +289,26 @@ fn promtool(arguments: &[&str], input: &str) -> Option<(bool, String)> {
     Some((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
 }
 
-#[test]
-fn the_alerts_in_readme_are_expressions_on_what_is_shown() {
-    let block = README.split("```promql\n").nth(1).and_then(|block| block.split("```").next()).expect("a block");
-    let expressions: Vec<_> = block.lines().map(|line| line.split('#').next().unwrap().trim()).collect();
+/// Asserts that Prometheus takes the expressions for alerts, and that the metrics in them are ours.
+pub fn accepts(expressions: &[&str], place: &str) {
+    // Prometheus takes two alerts that are alike for a mistake.
+    for expression in expressions {
+        let rule = serde_json::json!({"alert": "sweepd", "expr": expression, "for": "1m"});
+        // YAML reads JSON.
+        accepts_rules(&serde_json::json!({"groups": [{"name": "sweepd", "rules": [rule]}]}).to_string(), place);
+    }
+}
+
+/// The same of a file of rules.
+pub fn accepts_rules(file: &str, place: &str) {
     let shown = all().render();
-    let rule = |expression: &&str| {
-        let name = expression.split(['(', '{', ')']).find(|word| word.starts_with("sweepd_")).expect("a metric");
-        assert!(shown.contains(&format!("# TYPE {name} ")), "{name}");
-        serde_json::json!({"alert": name, "expr": expression, "for": "1m"})
-    };
-    let rules: Vec<_> = expressions.iter().map(rule).collect();
-    let file = serde_json::json!({"groups": [{"name": "sweepd", "rules": rules}]});
-    // YAML reads JSON.
-    let Some((passed, said)) = promtool(&["check", "rules", "/dev/stdin"], &file.to_string()) else { return };
-    assert!(passed && said.contains(&format!("SUCCESS: {} rules found", expressions.len())), "{said}");
+    let words = file.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    for name in words.filter(|word| word.starts_with("sweepd_")) {
+        let name = name.trim_end_matches("_bucket");
+        assert!(shown.contains(&format!("# TYPE {name} ")), "{place}: {name}");
+    }
+    let Some((passed, said)) = promtool(&["check", "rules", "/dev/stdin"], file) else { return };
+    assert!(passed && said.contains("SUCCESS"), "{place}: {file}: {said}");
 }
 
 #[test]
@@ -349,14 +354,14 @@ fn what_is_gone_is_not_shown() {
 }
 
 #[test]
-fn readme_lists_every_metric() {
+fn the_page_lists_every_metric() {
     let text = all().render();
     let shown: BTreeSet<_> = text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .map(|line| line.split_once(' ').expect("a type"))
         .collect();
-    let rows = README.lines().filter(|line| line.starts_with("| `sweepd_"));
+    let rows = PAGE.lines().filter(|line| line.starts_with("| `sweepd_"));
     let listed = rows.map(|row| {
         let cells: Vec<_> = row.split('|').map(str::trim).collect();
         (cells[1].trim_matches('`').split('{').next().expect("a name"), cells[2])

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::least_privilege;
 use crate::process::{Process, sweepd};
 use crate::servers::{Engine, TestDatabase};
 
@@ -32,15 +33,16 @@ impl Shell {
     }
 
     pub fn on(database: TestDatabase) -> Self {
-        let url = database.url().to_owned();
+        let url = database.sweepd_url().to_owned();
         Self { database, directory: tempfile::tempdir().unwrap(), url }
     }
 
     /// A database with a table.
     pub fn with(engine: Engine, tables: &str) -> Option<Self> {
-        let shell = Self::fresh(engine)?;
-        shell.database.execute(tables);
-        Some(shell)
+        let database = TestDatabase::fresh(engine)?;
+        database.execute(tables);
+        least_privilege::admit(&database);
+        Some(Self::on(database))
     }
 
     /// The same with another URL.
@@ -164,7 +166,7 @@ fn audit_log(engine: Engine) -> String {
 }
 
 #[test]
-fn nothing_but_the_url_is_needed() {
+pub fn nothing_but_the_url_is_needed() {
     on_every_engine(
         |engine| format!("{};{}", authjs(engine, "Session"), audit_log(engine)),
         |shell, engine| {
@@ -272,7 +274,7 @@ fn names_with_quotes_and_sql_are_only_names() {
 }
 
 #[test]
-fn limits_stop_between_batches() {
+pub fn limits_stop_between_batches() {
     on_every_engine(
         |engine| authjs(engine, "Session"),
         |shell, engine| {
@@ -343,7 +345,7 @@ fn the_audit_table_may_look_otherwise() {
 }
 
 #[test]
-fn a_locked_row_is_left_and_the_others_go() {
+pub fn a_locked_row_is_left_and_the_others_go() {
     for engine in Engine::SERVERS {
         let Some(shell) = Shell::with(engine, &authjs(engine, "Session")) else { continue };
         shell.job("preset = \"authjs-prisma\"\n[jobs.sessions.limits]\nlock_timeout = \"100ms\"");
@@ -360,7 +362,7 @@ fn a_locked_row_is_left_and_the_others_go() {
 }
 
 #[test]
-fn another_active_run_is_exit_4_and_a_dead_one_is_closed() {
+pub fn another_active_run_is_exit_4_and_a_dead_one_is_closed() {
     on_every_engine(
         |engine| format!("{};{}", authjs(engine, "Session"), audit_log(engine)),
         |shell, engine| {

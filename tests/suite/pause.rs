@@ -14,7 +14,7 @@ fn call(stage: &Stage, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn the_instants_of_a_paused_job_are_skipped_until_it_is_resumed() {
+pub fn the_instants_of_a_paused_job_are_skipped_until_it_is_resumed() {
     on_every_engine(|stage| {
         stage.fill(3, 2);
         stage.configure(NEVER, "", "");
@@ -40,7 +40,7 @@ fn the_instants_of_a_paused_job_are_skipped_until_it_is_resumed() {
 }
 
 #[test]
-fn a_pause_ends_a_run_between_two_batches() {
+pub fn a_pause_ends_a_run_between_two_batches() {
     on_every_engine(|stage| {
         stage.fill(2000, 2);
         let mut daemon = stage.daemon(EVERY_SECOND, "max_rows_per_second = 200", "");

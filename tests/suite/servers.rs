@@ -47,6 +47,7 @@ pub struct TestDatabase {
     engine: Engine,
     name: String,
     url: String,
+    sweeper: OnceLock<String>,
     home: Home,
 }
 
@@ -73,6 +74,7 @@ impl TestDatabase {
             engine: Engine::Sqlite,
             name: "app.db".to_owned(),
             url: format!("sqlite://{}", path.display()),
+            sweeper: OnceLock::new(),
             home: Home::Directory(directory),
         }
     }
@@ -92,6 +94,7 @@ impl TestDatabase {
         Self {
             engine: server.engine,
             url: server.url(APP_USER, &server.password, Some(&name)),
+            sweeper: OnceLock::new(),
             name,
             home: Home::Server(Arc::clone(server)),
         }
@@ -115,6 +118,16 @@ impl TestDatabase {
     /// What an application has in `DATABASE_URL`. The user owns the database but is no superuser.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where sweepd connects to: as the application, unless it has a role of its own.
+    pub fn sweepd_url(&self) -> &str {
+        self.sweeper.get().unwrap_or(&self.url)
+    }
+
+    /// Lets sweepd connect as another user from here on.
+    pub fn set_sweepd_url(&self, url: String) {
+        self.sweeper.set(url).expect("one role for sweepd");
     }
 
     /// The same database as another user, for tests about privileges and wrong passwords.

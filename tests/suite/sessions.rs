@@ -1,10 +1,10 @@
 //! Session management: the library on every engine, and its commands.
 
-mod commands;
-mod revoke;
+pub mod commands;
+pub mod revoke;
 mod touch;
 mod trouble;
-mod users;
+pub mod users;
 
 use std::path::Path;
 use std::time::Duration;
@@ -57,6 +57,7 @@ impl App {
     pub fn new(stage: Stage) -> Self {
         let app = Self { engine: stage.database().engine(), stage };
         app.create_users();
+        crate::least_privilege::admit_to_users(app.database());
         app
     }
 
@@ -137,7 +138,7 @@ fn tokens(stage: &Stage) -> Vec<String> {
 }
 
 fn open(database: &TestDatabase, text: &str, clock: &Clock) -> Sessions {
-    let environment: Environment = [("DATABASE_URL", database.url())].into_iter().collect();
+    let environment: Environment = [("DATABASE_URL", database.sweepd_url())].into_iter().collect();
     let config = Config::from_text(Path::new("sweepd.toml"), text, &environment).unwrap_or_else(|e| panic!("{e}"));
     let mut job = config.sessions_job(None).unwrap().clone();
     // The times of these tests are made up.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::least_privilege;
 use crate::process::{Deadline, Process, sweepd};
 use crate::servers::{Engine, PrivateServer, Session, TestDatabase};
 
@@ -79,12 +80,13 @@ impl Stage {
                 CREATE TABLE "AuditLog" ("id" TEXT PRIMARY KEY, "action" TEXT NOT NULL, "details" JSONB, "createdAt" DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP)"#
             }
         });
+        least_privilege::admit(&database);
         Self::around(database)
     }
 
     /// A database whose tables are there already.
     pub fn around(database: TestDatabase) -> Self {
-        let url = database.url().to_owned();
+        let url = database.sweepd_url().to_owned();
         Self { database, directory: tempfile::tempdir().expect("a temporary directory"), url }
     }
 
@@ -257,10 +259,12 @@ pub fn stop(daemon: &mut Process) {
 
 /// The same test on every engine that is installed, at once.
 pub fn on_every_engine(test: impl Fn(&Stage) + Sync) {
+    let role = least_privilege::is_on();
     std::thread::scope(|scope| {
         for engine in Engine::all() {
             let test = &test;
             scope.spawn(move || {
+                least_privilege::set(role);
                 if let Some(stage) = Stage::fresh(engine) {
                     test(&stage);
                 }

@@ -44,13 +44,13 @@ fn each_call_wants_a_secret_as_described() {
 }
 
 #[test]
-fn readme_names_every_call() {
-    const README: &str = include_str!("../../../README.md");
+fn the_page_names_every_call() {
+    const PAGE: &str = include_str!("../../../docs/http.md");
     let stage = Stage::fresh(Engine::Sqlite).expect("SQLite is built in");
     let mut called = Called::start(&stage, "", "");
     let description = called.get("/api/openapi.json").json();
     for path in description["paths"].as_object().expect("paths").keys() {
-        assert!(README.contains(&format!("{path}`")), "{path}");
+        assert!(PAGE.contains(&format!("{path}`")), "{path}");
     }
     called.stop();
 }

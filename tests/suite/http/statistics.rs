@@ -20,7 +20,7 @@ fn age(answer: &Answer) -> u64 {
 }
 
 #[test]
-fn they_are_kept_and_have_an_age_until_a_run_or_somebody_insists() {
+pub fn they_are_kept_and_have_an_age_until_a_run_or_somebody_insists() {
     on_every_engine(|stage| {
         stage.fill(10, 5);
         let mut called = Called::start(stage, "", "");

@@ -6,13 +6,19 @@ use std::process::Command;
 use sweepd::config::{Config, Environment};
 
 use super::{deployed, shell};
-use crate::docs::{blocks, page};
+use crate::docs::blocks as pages;
+
+const PAGE: &str = "docs/one-shot.md";
+
+fn blocks(language: &str) -> Vec<String> {
+    pages::of(PAGE).into_iter().filter(|block| block.tag == language).map(|block| block.text).collect()
+}
 
 /// The transcript, typed in as it stands.
 #[test]
 fn its_transcript_is_what_is_printed() {
-    let (page, shell) = (page("one-shot"), shell());
-    let block = blocks(&page, "console").concat();
+    let shell = shell();
+    let block = blocks("console").concat();
     // An AuditLog, so that there is nothing to warn of.
     shell.expect(0, &["migrate", "--audit-log"]);
     let directory = Path::new(env!("CARGO_BIN_EXE_sweepd")).parent().unwrap();
@@ -43,9 +49,9 @@ fn words(line: &str) -> String {
 
 #[test]
 fn what_it_shows_of_files_stands_in_them() {
-    let page = page("one-shot");
+    let page = pages::page(PAGE);
     let crontab = deployed("cron/sweepd");
-    let shown = blocks(&page, "text").into_iter().find(|block| block.starts_with("MAILTO")).expect("the crontab");
+    let shown = blocks("text").into_iter().find(|block| block.starts_with("MAILTO")).expect("the crontab");
     assert_eq!(
         shown,
         crontab.lines().filter(|line| !line.starts_with('#')).fold(String::new(), |text, line| text + line + "\n")
@@ -57,7 +63,7 @@ fn what_it_shows_of_files_stands_in_them() {
     let secret = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(secret.path(), "the-secret-of-the-page").unwrap();
     let environment: Environment = [("DATABASE_URL", "postgresql://app@localhost/app")].into_iter().collect();
-    for block in blocks(&page, "toml") {
+    for block in blocks("toml") {
         let block = block.replace("/etc/sweepd/http-secret", &secret.path().display().to_string());
         let loaded = Config::from_text(Path::new("one-shot.md"), &block, &environment);
         assert!(loaded.is_ok(), "{block}\n{}", loaded.unwrap_err());
@@ -66,7 +72,7 @@ fn what_it_shows_of_files_stands_in_them() {
 
 #[test]
 fn its_exit_codes_are_those_of_the_program() {
-    let page = page("one-shot");
+    let page = pages::page(PAGE);
     let shown: Vec<u8> =
         page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next()?.parse().ok()).collect();
     let exits = {

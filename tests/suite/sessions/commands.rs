@@ -38,7 +38,7 @@ impl App {
 }
 
 #[test]
-fn sessions_are_listed_touched_and_revoked() {
+pub fn sessions_are_listed_touched_and_revoked() {
     on_every_engine(&async |app| {
         app.stage.fill(1, 5);
         let listed = app.expect(0, &["sessions", "list", "ada"], "");
@@ -74,7 +74,7 @@ fn sessions_are_listed_touched_and_revoked() {
 }
 
 #[test]
-fn users_get_roles_and_profiles() {
+pub fn users_get_roles_and_profiles() {
     on_every_engine(&async |app| {
         assert_eq!(app.expect(0, &["users", "set-role", "ada", "ADMIN"], ""), "Changed: role.\n");
         assert_eq!(app.expect(0, &["users", "set-role", "ada", "ADMIN"], ""), "Nothing to change: it is so already.\n");

@@ -8,7 +8,7 @@ use super::{App, minutes, now, on_every_engine};
 use crate::servers::Engine;
 
 #[test]
-fn a_users_live_sessions_are_listed_newest_first_without_their_tokens() {
+pub fn a_users_live_sessions_are_listed_newest_first_without_their_tokens() {
     on_every_engine(&async |app| {
         app.add("secret-old", "ada", minutes(10));
         app.add("secret-new", "ada", minutes(20));
@@ -27,7 +27,7 @@ fn a_users_live_sessions_are_listed_newest_first_without_their_tokens() {
 }
 
 #[test]
-fn a_session_is_revoked_once_and_audited_once() {
+pub fn a_session_is_revoked_once_and_audited_once() {
     on_every_engine(&async |app| {
         app.add("one", "ada", minutes(10));
         app.add("two", "ada", minutes(10));
@@ -48,7 +48,7 @@ fn a_session_is_revoked_once_and_audited_once() {
 }
 
 #[test]
-fn all_sessions_of_a_user_go_but_one() {
+pub fn all_sessions_of_a_user_go_but_one() {
     on_every_engine(&async |app| {
         for (token, user) in [("a1", "ada"), ("a2", "ada"), ("a3", "ada"), ("b1", "bob")] {
             app.add(token, user, minutes(10));

@@ -27,7 +27,7 @@ fn is(name: Option<&str>, email: &str, role: &str) -> [Option<String>; 3] {
 }
 
 #[test]
-fn a_role_is_changed_and_audited() {
+pub fn a_role_is_changed_and_audited() {
     on_every_engine(&async |app| {
         let sessions = app.sessions();
         assert_eq!(sessions.update_user_role("ada", "ADMIN").await.unwrap().changed, ["role"]);
@@ -43,7 +43,7 @@ fn a_role_is_changed_and_audited() {
 }
 
 #[test]
-fn a_profile_and_a_role_change_together_or_not_at_all() {
+pub fn a_profile_and_a_role_change_together_or_not_at_all() {
     on_every_engine(&async |app| {
         let sessions = app.sessions();
         let json = r#"{ "role": "ADMIN", "name": null, "email": "countess@example.com" }"#;
