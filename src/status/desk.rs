@@ -67,6 +67,12 @@ impl Desk {
         self.handle.activity.borrow().clone()
     }
 
+    /// Follows what the job is doing.
+    #[must_use]
+    pub fn followed(&self) -> watch::Receiver<Activity> {
+        self.handle.activity.clone()
+    }
+
     /// Waits until the run is under way, or until all that it waits for is its turn. When it does not come to that, who
     /// asked for the run gets an answer, and this waits for ever.
     pub async fn begun(&self, run: RunId) {

@@ -14,5 +14,5 @@ mod sessions;
 mod stand;
 mod statistics;
 mod stops;
-mod tls;
+pub mod tls;
 mod unix;
