@@ -41,6 +41,8 @@ pub struct Office {
     couriers: BTreeMap<String, mpsc::UnboundedSender<Call>>,
     /// Where those couriers deliver from.
     served: Vec<String>,
+    /// Whether the settings have changed since.
+    edited: bool,
     /// The databases that cannot be reached.
     away: BTreeMap<String, Away>,
     since: Stopwatch,
@@ -63,6 +65,7 @@ impl Office {
             jobs: BTreeMap::new(),
             couriers: BTreeMap::new(),
             served: Vec::new(),
+            edited: true,
             away: BTreeMap::new(),
             since: Stopwatch::start(),
             tasks,
@@ -72,22 +75,21 @@ impl Office {
 
     /// Works until `stop`, and then until the last run has ended and was looked at.
     pub async fn work(mut self, stop: CancellationToken) {
-        let mut is_last = false;
-        while !is_last {
-            is_last = stop.is_cancelled() && self.jobs.values().all(Followed::is_idle);
+        loop {
             self.follow();
-            let ended = self.hear();
-            self.look(&ended).await;
-            if !is_last {
-                self.wait(&stop).await;
+            self.hear_and_look().await;
+            if stop.is_cancelled() && self.jobs.values().all(Followed::is_idle) {
+                break;
             }
+            self.wait(&stop).await;
         }
+        // A run may have ended since.
+        self.hear_and_look().await;
         self.closing.cancel();
     }
 
     /// Follows the configuration.
     fn follow(&mut self) {
-        let anew = self.settings.has_changed().unwrap_or_default() || self.couriers.is_empty();
         let settings = self.settings.borrow_and_update().clone();
         let now = self.status.now();
         let desks = self.status.roster.borrow_and_update().desks.clone();
@@ -102,10 +104,10 @@ impl Office {
             databases.insert(job.database.clone(), sweeper.database);
         }
         let served: Vec<_> = databases.iter().map(|(name, at)| format!("{name} {}", at.url.location())).collect();
-        if !anew && served == self.served {
+        if !self.edited && served == self.served {
             return;
         }
-        self.served = served;
+        (self.served, self.edited) = (served, false);
         // Those from before end when nobody can call them any more.
         self.couriers.clear();
         for channel in settings.channels {
@@ -117,11 +119,12 @@ impl Office {
         }
     }
 
-    /// Pings what is new of the runs, and says of which jobs one has ended.
-    fn hear(&mut self) -> BTreeSet<String> {
+    /// Pings what is new of the runs, and looks at the jobs of which one has ended.
+    async fn hear_and_look(&mut self) {
         let tasks = &self.tasks;
         let ended = self.jobs.iter_mut().filter_map(|(name, job)| job.hear(tasks).then(|| name.clone()));
-        ended.collect()
+        let ended = ended.collect();
+        self.look(&ended).await;
     }
 
     /// Looks at the jobs of which a run has ended, and at those that may be overdue.
@@ -205,7 +208,7 @@ impl Office {
         tokio::select! {
             () = any => {}
             () = timer => {}
-            Ok(()) = self.settings.changed() => {}
+            Ok(()) = self.settings.changed() => self.edited = true,
             Ok(()) = self.status.roster.changed() => {}
             () = stop.cancelled(), if !stop.is_cancelled() => {}
         }

@@ -37,6 +37,7 @@ mod prisma;
 mod prisma_e2e;
 mod privileges;
 mod process;
+mod prometheus;
 mod proxy;
 mod readme;
 mod reload;
