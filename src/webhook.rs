@@ -90,7 +90,9 @@ impl Client {
     /// When it was not taken, or nobody knows.
     pub async fn post(&self, address: &Address, post: Post, limit: Duration) -> Result<StatusCode, Refusal> {
         let sent = tokio::time::timeout(limit, self.send(address, post)).await;
-        sent.unwrap_or_else(|_| Err(Refusal::Unreachable(format!("no answer within {}", humantime::format_duration(limit)))))
+        sent.unwrap_or_else(|_| {
+            Err(Refusal::Unreachable(format!("no answer within {}", humantime::format_duration(limit))))
+        })
     }
 
     async fn send(&self, address: &Address, post: Post) -> Result<StatusCode, Refusal> {

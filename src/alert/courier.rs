@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::message::wrapped;
 use super::Channel;
+use super::message::wrapped;
 use crate::clock::Clock;
 use crate::db::{self, Database, DbError};
 use crate::ledger::Queued;
@@ -147,8 +147,7 @@ impl Courier {
                 Ok(alert) => alert,
                 Err(due_in) => return Ok(due_in),
             };
-            let tried =
-                send(&self.channel, alert.id, &alert.body, alert.tries + 1, alert.made_at, &self.clock).await;
+            let tried = send(&self.channel, alert.id, &alert.body, alert.tries + 1, alert.made_at, &self.clock).await;
             match tried {
                 Try::Done => with_database(settings, async |database| alert.remove(database).await).await?,
                 Try::Later(pause) => {
@@ -170,14 +169,7 @@ async fn with_database<T>(
     done
 }
 
-async fn send(
-    channel: &Channel,
-    id: RunId,
-    body: &str,
-    tries: i64,
-    made_at: DateTime<Utc>,
-    clock: &Clock,
-) -> Try {
+async fn send(channel: &Channel, id: RunId, body: &str, tries: i64, made_at: DateTime<Utc>, clock: &Clock) -> Try {
     let Err(refusal) = post(channel, id, body, clock.now()).await else {
         info!(channel = %channel.name, alert = %id, tries, "an alert was delivered");
         return Try::Done;
@@ -220,6 +212,9 @@ mod tests {
         let seconds: Vec<_> = (1..8).map(|tries| pause(tries, &unreachable).as_secs()).collect();
         assert_eq!(seconds, [5, 15, 60, 300, 900, 900, 900]);
         let asks = |seconds| Refusal::ForNow(StatusCode::TOO_MANY_REQUESTS, Some(Duration::from_secs(seconds)));
-        assert_eq!([pause(1, &asks(1)).as_secs(), pause(1, &asks(77)).as_secs(), pause(1, &asks(1 << 40)).as_secs()], [5, 77, 3600]);
+        assert_eq!(
+            [pause(1, &asks(1)).as_secs(), pause(1, &asks(77)).as_secs(), pause(1, &asks(1 << 40)).as_secs()],
+            [5, 77, 3600]
+        );
     }
 }

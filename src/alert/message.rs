@@ -135,7 +135,9 @@ mod tests {
         let sentence = format!("sessions failed: <!channel> & @everyone {}", "ä".repeat(3000));
         let body = Message::plain(Event::Failed, sentence, at, "host").to_json();
         let slack: Value = serde_json::from_str(&wrapped(Format::Slack, &body)).unwrap();
-        assert!(slack["text"].as_str().unwrap().starts_with("sweepd: sessions failed: &lt;!channel&gt; &amp; @everyone"));
+        assert!(
+            slack["text"].as_str().unwrap().starts_with("sweepd: sessions failed: &lt;!channel&gt; &amp; @everyone")
+        );
         let discord: Value = serde_json::from_str(&wrapped(Format::Discord, &body)).unwrap();
         assert_eq!(discord["allowed_mentions"]["parse"], json!([]));
         assert_eq!(discord["content"].as_str().unwrap().chars().count(), LONGEST_SENTENCE + 3);

@@ -178,7 +178,8 @@ impl Office {
         let away = away.or_insert_with(|| Away { since: Stopwatch::start(), told: false });
         if !away.told && away.since.elapsed() >= AWAY {
             away.told = true;
-            let sentence = format!("the database {database} cannot be reached, so nothing is cleaned up there: {error}");
+            let sentence =
+                format!("the database {database} cannot be reached, so nothing is cleaned up there: {error}");
             self.keep(settings, Event::Unreachable, sentence, now);
         }
     }
@@ -196,9 +197,7 @@ impl Office {
         let due = due.filter(|_| !self.settings.borrow().channels.is_empty());
         let sleep = due.map(|due| (due - now).to_std().unwrap_or_default());
         let heard: Vec<_> = self.jobs.values_mut().map(|job| Box::pin(job.heard())).collect();
-        let any = async {
-            if heard.is_empty() { std::future::pending().await } else { drop(select_all(heard).await) }
-        };
+        let any = async { if heard.is_empty() { std::future::pending().await } else { drop(select_all(heard).await) } };
         let timer = async {
             match sleep {
                 Some(sleep) => tokio::time::sleep(sleep).await,

@@ -86,13 +86,16 @@ pub fn tell(
 #[must_use]
 pub fn queue(engine: Engine, alert: RunId, channel: &str, body: &str) -> Statement {
     let now = now(engine);
-    Statement::text(engine, &format!("INSERT INTO {} (id, channel, body, made_at, due_at) VALUES (", own_table(engine, "alert")))
-        .with(|statement| id(statement, alert))
-        .push(", ")
-        .bind(channel)
-        .push(", ")
-        .bind(body)
-        .push(&format!(", {now}, {now})"))
+    Statement::text(
+        engine,
+        &format!("INSERT INTO {} (id, channel, body, made_at, due_at) VALUES (", own_table(engine, "alert")),
+    )
+    .with(|statement| id(statement, alert))
+    .push(", ")
+    .bind(channel)
+    .push(", ")
+    .bind(body)
+    .push(&format!(", {now}, {now})"))
 }
 
 /// Selects the oldest alert of a channel: id, body, tries, when it was made, when it is due, and the time now.

@@ -90,7 +90,10 @@ mod tests {
     #[test]
     fn a_word_and_a_parameter_go_where_they_belong() {
         let address = Address::parse("http://hc.example.com/ping/0d7c?create=1").unwrap();
-        assert_eq!(address.below(Some("start"), ("rid", "7")).uri(), "http://hc.example.com/ping/0d7c/start?create=1&rid=7");
+        assert_eq!(
+            address.below(Some("start"), ("rid", "7")).uri(),
+            "http://hc.example.com/ping/0d7c/start?create=1&rid=7"
+        );
         assert_eq!(address.below(None, ("rid", "7")).uri(), "http://hc.example.com/ping/0d7c?create=1&rid=7");
     }
 

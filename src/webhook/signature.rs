@@ -45,7 +45,8 @@ impl Key {
     pub fn headers(key: Option<&Self>, id: &str, at: DateTime<Utc>, body: &str) -> Vec<(HeaderName, HeaderValue)> {
         let (at, name) = (at.timestamp().to_string(), HeaderName::from_static);
         let signature = key.map(|key| key.sign(&format!("{id}.{at}.{body}")));
-        let pairs = [("webhook-id", Some(id.to_owned())), ("webhook-timestamp", Some(at)), ("webhook-signature", signature)];
+        let pairs =
+            [("webhook-id", Some(id.to_owned())), ("webhook-timestamp", Some(at)), ("webhook-signature", signature)];
         let header = |(header, value): (&'static str, Option<String>)| Some((name(header), value?.parse().ok()?));
         pairs.into_iter().filter_map(header).collect()
     }

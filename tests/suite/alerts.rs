@@ -127,7 +127,9 @@ fn an_instant_that_nobody_answers_is_told_of() {
         let mut daemon = stage.daemon(hourly, "", &told);
         let armed = format!("SELECT COUNT(*) FROM {}", own(stage, "armed"));
         daemon.wait_for_output("is ready", LIMIT);
-        wait(&mut daemon, "it is not armed", || stage.database().session().try_count(&armed).is_ok_and(|count| count == 1));
+        wait(&mut daemon, "it is not armed", || {
+            stage.database().session().try_count(&armed).is_ok_and(|count| count == 1)
+        });
         stop(&mut daemon);
         // Since yesterday, nobody was there.
         let yesterday = match stage.database().engine() {

@@ -94,7 +94,10 @@ fn the_url_is_masked_in_all_that_can_be_shown() {
 fn the_effective_configuration_is_toml_that_means_the_same() {
     let text = without_files();
     let config = accepted(&text, &[]);
-    let masked: Vec<_> = text.lines().filter(|line| line.contains("secret = ") || line.split(" = ").next().is_some_and(|key| key.ends_with("url"))).collect();
+    let masked: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("secret = ") || line.split(" = ").next().is_some_and(|key| key.ends_with("url")))
+        .collect();
     let mut lines = masked.into_iter();
     let effective: Vec<_> = config.effective().lines().map(str::to_owned).collect();
     let given = |line: &String| if line.contains("\"***\"") { lines.next().unwrap().to_owned() } else { line.clone() };
