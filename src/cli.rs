@@ -1,5 +1,6 @@
 //! The command line: its words, and what each subcommand has in common.
 
+mod alert;
 mod check;
 mod clean;
 mod completions;
@@ -24,14 +25,16 @@ mod users;
 use std::error::Error;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Environment};
 use crate::daemon;
 use crate::daemon::built_in::{self, Undecided};
-use crate::job::Job;
+use crate::job::{Assignment, Job};
 use crate::sweep::Sweeper;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, Guard, Level};
@@ -75,6 +78,8 @@ enum Command {
     Pause(pause::Args),
     /// End the pause of jobs
     Resume(pause::Args),
+    /// Try whether alerts arrive
+    Alert(alert::Args),
     /// List, touch and revoke the sessions of a user
     Sessions(sessions::Args),
     /// Change a user's role or profile
@@ -203,6 +208,12 @@ impl Session {
     fn sweeper(&self, job: &Job) -> Sweeper {
         daemon::sweeper(&self.config, job, &self.clock, &Metrics::default())
     }
+
+    /// The job, and what runs it, for what is told of it afterwards.
+    fn assignment(&self, job: &Job) -> Assignment {
+        let (job, sweeper, turn) = (Arc::new(job.clone()), self.sweeper(job), Arc::new(Semaphore::new(1)));
+        Assignment { job, sweeper, turn }
+    }
 }
 
 fn load(path: Option<&Path>) -> Result<Config, Failure> {
@@ -255,6 +266,7 @@ impl Cli {
             Command::History(args) => history::run(path, args).await,
             Command::Pause(args) => pause::run(path, args, true).await,
             Command::Resume(args) => pause::run(path, args, false).await,
+            Command::Alert(args) => alert::run(path, args).await,
             Command::Sessions(args) => sessions::run(path, args).await,
             Command::Users(args) => users::run(path, args).await,
             Command::Migrate(args) => migrate::run(path, args).await,
@@ -286,6 +298,7 @@ impl Command {
             | Self::Run
             | Self::Pause(_)
             | Self::Resume(_)
+            | Self::Alert(_)
             | Self::Migrate(_)
             | Self::Config(_)
             | Self::Healthcheck(_)

@@ -3,6 +3,7 @@
 //! The file is parsed strictly, the `config` crate puts the environment on top of it, and what results is read key by
 //! key. Reading goes on after an error, so that all of them are reported at once.
 
+mod alerts;
 mod databases;
 mod effective;
 mod environment;
@@ -34,6 +35,7 @@ pub use error::ConfigErrors;
 pub use source::Source;
 pub use watch::Watch;
 
+use crate::alert;
 use crate::audit;
 use crate::db::DatabaseUrl;
 use crate::http::Settings as Http;
@@ -67,6 +69,8 @@ pub struct Config {
     pub audit: audit::Settings,
     /// Logs.
     pub log: telemetry::Settings,
+    /// Whom to tell when something is wrong.
+    pub alerts: alert::Settings,
     /// HTTP; none when it is off.
     pub http: Option<Http>,
     /// The daemon itself.
@@ -223,13 +227,14 @@ impl Config {
         let mut root = reader.root(values);
         let databases = databases::read(&mut root, environment);
         let shared = jobs::shared(&mut root);
-        let mut jobs = jobs::read(&mut root, &shared, &databases);
+        let (mut jobs, pings) = jobs::read(&mut root, &shared, &databases);
         for job in &mut jobs {
             job.spec.guessed = guessed;
         }
         let (sessions, users) = (sessions::sessions(&mut root, &jobs), sessions::users(&mut root));
         let (audit, log) = (settings::audit(&mut root), settings::log(&mut root));
         let http = http::read(&mut root, environment);
+        let alerts = alerts::read(&mut root, pings);
         let daemon = settings::daemon(&mut root);
         root.finish();
         let reader::Reader { problems, warnings, entries, .. } = reader;
@@ -246,6 +251,7 @@ impl Config {
             users,
             audit,
             log,
+            alerts,
             http,
             daemon,
             warnings,

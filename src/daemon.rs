@@ -7,6 +7,7 @@ mod workers;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
+use crate::alert::office::Office;
 use crate::clock::Clock;
 use crate::config::{self, Config, Source};
 use crate::db;
@@ -57,6 +58,9 @@ pub async fn run(
     let bad_edit = watch::Sender::default();
     let status = Status::new(workers.roster(), bad_edit.subscribe(), clock.clone());
     let mut herald = Herald::new(status.clone(), &lifecycle);
+    let alerts = watch::Sender::new(config.alerts.clone());
+    let office = Office::new(status.clone(), alerts.subscribe(), lifecycle.tasks.clone());
+    lifecycle.tasks.spawn(office.work(lifecycle.stop.clone()));
     let server = bound.map(|bound| serve(bound, status, metrics, &lifecycle));
     info!(jobs = config.jobs.len(), "sweepd {} is ready", env!("CARGO_PKG_VERSION"));
     let mut changes = follow_file(&source, &lifecycle);
@@ -94,6 +98,7 @@ pub async fn run(
             log.set_level(new.log.level);
             decisions = built_in::look(&new, &lifecycle);
             follow(server.as_ref(), new.http.as_ref());
+            alerts.send_replace(new.alerts.clone());
             config = new;
         }
         herald.ready();

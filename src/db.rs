@@ -9,6 +9,7 @@ mod table;
 mod transaction;
 mod url;
 
+pub mod alert_sql;
 pub mod audit_sql;
 pub mod batch_sql;
 pub mod catalog_sql;

@@ -3,6 +3,7 @@
 //! Why its counts are exact: a batch's DELETE and the ledger's `deleted = deleted + n` commit in one transaction, and
 //! the audit row is written in the one that ends the run, from the count that stands in the ledger.
 
+mod alerts;
 mod history;
 mod pause;
 mod row;
@@ -18,6 +19,7 @@ use crate::db::{Database, DbError, DecodeError, Purpose, Transaction};
 use crate::report::{Report, RunId, SweepOrder};
 use row::{armed, id, report};
 
+pub use alerts::{Queued, Telling, Told};
 pub use history::Standing;
 pub use pause::Pause;
 
@@ -202,6 +204,18 @@ impl Ledger {
     pub async fn rehearse(database: &Database) -> Result<(), DbError> {
         let mut transaction = database.begin(Purpose::Write).await?;
         for statement in ledger_sql::touch_nothing(database.engine()) {
+            transaction.execute(statement).await?;
+        }
+        transaction.rollback().await
+    }
+
+    /// Tries whether this user may keep alerts, and changes nothing.
+    ///
+    /// # Errors
+    /// What the database says when it may not.
+    pub async fn rehearse_telling(database: &Database) -> Result<(), DbError> {
+        let mut transaction = database.begin(Purpose::Write).await?;
+        for statement in ledger_sql::tell_nothing(database.engine()) {
             transaction.execute(statement).await?;
         }
         transaction.rollback().await

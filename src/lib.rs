@@ -11,6 +11,7 @@
 //! | [`lifecycle`] | signals and stopping, and the way to the service manager |
 //! | [`status`] | what is known of every job, for those who look from outside |
 //! | [`schedule`], [`zone`] | when a job runs |
+//! | [`alert`] | telling people when something is wrong, and when it is well again |
 //! | [`http`] | the HTTP server: who may call, and what is answered |
 //! | [`job`] | one job: its inbox and its runs, one at a time |
 //! | [`sweep`] | the engine: guards, plan, batches |
@@ -19,10 +20,12 @@
 //! | [`ledger`], [`audit`], [`report`] | what a run did, exactly |
 //! | [`preset`], [`detect`] | known session stores, and which of them are in a database |
 //! | [`db`] | connections and all SQL text |
+//! | [`webhook`] | posting to other people's servers |
 //! | [`telemetry`], [`clock`], [`host`] | logs, metrics, the time, and where this is |
 
 #![forbid(unsafe_code)]
 
+pub mod alert;
 pub mod archive;
 pub mod audit;
 pub mod cli;
@@ -43,4 +46,5 @@ pub mod sessions;
 pub mod status;
 pub mod sweep;
 pub mod telemetry;
+pub mod webhook;
 pub mod zone;

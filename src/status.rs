@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, watch};
 
 pub use books::Books;
 pub use desk::Desk;
-pub use health::{Problem, judge, overdue};
+pub use health::{Problem, judge, overdue, overdue_at};
 pub use latest::{Found, Latest};
 pub use runs::Run;
 

@@ -19,6 +19,8 @@ GRANT SELECT ON app.sweepd_migration TO 'sweeper'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON app.sweepd_run TO 'sweeper'@'%';
 GRANT SELECT, INSERT, UPDATE ON app.sweepd_armed TO 'sweeper'@'%';
 GRANT SELECT, INSERT, DELETE ON app.sweepd_paused TO 'sweeper'@'%';
+GRANT SELECT, INSERT, UPDATE ON app.sweepd_told TO 'sweeper'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON app.sweepd_alert TO 'sweeper'@'%';
 
 -- On request, for `sweepd sessions` and `sweepd users`, and their calls over HTTP.
 --GRANT SELECT, DELETE, UPDATE (`expires`) ON app.`Session` TO 'sweeper'@'%';

@@ -25,6 +25,8 @@ GRANT SELECT ON sweepd.migration TO sweeper;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sweepd.run TO sweeper;
 GRANT SELECT, INSERT, UPDATE ON sweepd.armed TO sweeper;
 GRANT SELECT, INSERT, DELETE ON sweepd.paused TO sweeper;
+GRANT SELECT, INSERT, UPDATE ON sweepd.told TO sweeper;
+GRANT SELECT, INSERT, UPDATE, DELETE ON sweepd.alert TO sweeper;
 
 -- On request. Without this one, a row that the application has locked holds a sweep up for `lock_timeout`; with it, such a
 -- row is left at once.

@@ -78,6 +78,7 @@ pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
         found.extend(findings.list);
     }
     found.extend(http(&session));
+    found.extend(alerts(&session));
     found.extend(log_directory(&session));
     let good = found.iter().all(|finding| finding.level != Severity::Error);
     if args.json {
@@ -126,6 +127,19 @@ fn http(session: &Session) -> Option<Finding> {
     Some(Finding { job: "http".to_owned(), level: Severity::Ok, message, sql: None })
 }
 
+/// Who is told of what, and which runs are announced where. Nothing is sent.
+fn alerts(session: &Session) -> Vec<Finding> {
+    let alerts = &session.config.alerts;
+    let ok = |job: &str, message| Finding { job: job.to_owned(), level: Severity::Ok, message, sql: None };
+    let channels = alerts.channels.iter().map(|channel| {
+        let events: Vec<_> = channel.events.iter().map(|event| event.as_str()).collect();
+        let (name, address) = (&channel.name, &channel.address);
+        ok("alerts", format!("{name} is told at {address} of: {}; `sweepd alert test` tries it", events.join(", ")))
+    });
+    let pings = alerts.pings.iter().map(|(job, address)| ok(job, format!("its runs are announced at {address}")));
+    channels.chain(pings).collect()
+}
+
 /// The daemon does not start where it cannot write its log.
 fn log_directory(session: &Session) -> Option<Finding> {
     let error = telemetry::rehearse(&session.config.log).err()?;
@@ -168,7 +182,8 @@ async fn check(session: &Session, job: &Job, findings: &mut Findings<'_>) {
         }
         Err(error) => findings.error(error.to_string(), None),
     }
-    records::own_tables(&database, sweeper.migrate, findings).await;
+    let alerts = !session.config.alerts.channels.is_empty();
+    records::own_tables(&database, sweeper.migrate, alerts, findings).await;
     records::audit_log(session, &database, findings).await;
     managed(session, job, plan.as_ref().ok().map(|plan| &plan.target.table), findings).await;
     database.close().await;

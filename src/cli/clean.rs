@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Failure, Session, load, output, progress, stats};
+use crate::alert::once;
 use crate::job::Job;
 use crate::lifecycle::Lifecycle;
 use crate::report::{Outcome, Report, Trigger, rfc3339};
@@ -177,6 +178,8 @@ async fn clean(session: Session, args: &Args, stop: &CancellationToken) -> Resul
         }
     }
     let after = statistics(session, jobs, args).await;
+    let assignments = jobs.iter().map(|job| session.assignment(job)).collect();
+    once::tell(&session.config.alerts, assignments, &session.clock).await;
     let stats = args.stats.then_some(BeforeAndAfter { before, after });
     if args.json {
         results.print_json(stats);
@@ -197,6 +200,7 @@ async fn sweep(session: &Session, job: &Job, args: &Args, stop: &CancellationTok
     let request = Request::new(Trigger::Manual, session.clock.now());
     let request = Request { heeds_pause: args.heed_pause, ..request };
     let run = sweeper.run(&job.spec, request, stop, &sender);
+    let run = once::announced(&session.config.alerts, &job.spec.job, request, receiver.clone(), run);
     if args.json || args.quiet {
         run.await
     } else {

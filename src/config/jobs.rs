@@ -1,8 +1,10 @@
 //! `[jobs.NAME]`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::alerts;
 use super::databases::{DEFAULT, Databases, Entry};
 use super::error::{Place, quoted};
 use super::key::{did_you_mean, nearest};
@@ -17,6 +19,7 @@ use crate::preset::Layout;
 use crate::report::SweepOrder;
 use crate::schedule::Schedule;
 use crate::sweep::Spec;
+use crate::webhook::Address;
 use crate::zone::Zone;
 
 /// What an instant may be moved by, so that no date can overflow.
@@ -45,7 +48,12 @@ pub(super) fn shared(root: &mut Section<'_>) -> Shared {
     Shared { zone, max_clock_skew }
 }
 
-pub(super) fn read(root: &mut Section<'_>, shared: &Shared, databases: &Databases) -> Vec<Job> {
+/// The jobs, and where the runs of some are announced.
+pub(super) fn read(
+    root: &mut Section<'_>,
+    shared: &Shared,
+    databases: &Databases,
+) -> (Vec<Job>, BTreeMap<String, Address>) {
     let table = root.is_table("jobs");
     let mut section = root.table("jobs");
     let names = section.checked_names();
@@ -53,16 +61,14 @@ pub(super) fn read(root: &mut Section<'_>, shared: &Shared, databases: &Database
         section
             .problem("", "there is no job; add a table [jobs.NAME] with a schedule and a preset, or leave [jobs] out");
     }
-    let jobs: Vec<Option<Job>> = names
-        .iter()
-        .map(|name| {
-            let mut section = section.table(name);
-            let job = job(&mut section, name, shared, databases);
-            section.finish();
-            job
-        })
-        .collect();
-    jobs.into_iter().flatten().collect()
+    let (mut jobs, mut pings) = (Vec::new(), BTreeMap::new());
+    for name in names {
+        let mut section = section.table(&name);
+        jobs.extend(job(&mut section, &name, shared, databases));
+        pings.extend(alerts::ping(&mut section).map(|address| (name, address)));
+        section.finish();
+    }
+    (jobs, pings)
 }
 
 fn job(section: &mut Section<'_>, name: &str, shared: &Shared, databases: &Databases) -> Option<Job> {

@@ -66,6 +66,18 @@ pub fn delete_nothing(engine: Engine) -> Statement {
     Statement::text(engine, &format!("DELETE FROM {} WHERE 1 = 0", own_table(engine, "run")))
 }
 
+/// Statements that change nothing, but only for who may keep what people were told, and alerts.
+#[must_use]
+pub fn tell_nothing(engine: Engine) -> [Statement; 5] {
+    let (told, alert) = (own_table(engine, "told"), own_table(engine, "alert"));
+    let begin = format!("INSERT INTO {told} SELECT * FROM {told} WHERE 1 = 0");
+    let tell = format!("UPDATE {told} SET told_at = told_at WHERE 1 = 0");
+    let queue = format!("INSERT INTO {alert} SELECT * FROM {alert} WHERE 1 = 0");
+    let take = format!("UPDATE {alert} SET tries = tries WHERE 1 = 0");
+    let deliver = format!("DELETE FROM {alert} WHERE 1 = 0");
+    [begin, tell, queue, take, deliver].map(|sql| Statement::text(engine, &sql))
+}
+
 /// The statements that let `user` keep the ledger in `schema` (on `PostgreSQL` it has its own), one a line.
 #[must_use]
 pub fn grants(engine: Engine, schema: &str, user: &str) -> String {
@@ -76,11 +88,14 @@ pub fn grants(engine: Engine, schema: &str, user: &str) -> String {
     };
     format!(
         "{before}GRANT SELECT ON {schema}{} TO {user};\nGRANT SELECT, INSERT, UPDATE, DELETE ON {schema}{} TO {user};\n\
-         GRANT SELECT, INSERT, UPDATE ON {schema}{} TO {user};\nGRANT SELECT, INSERT, DELETE ON {schema}{} TO {user};",
+         GRANT SELECT, INSERT, UPDATE ON {schema}{} TO {user};\nGRANT SELECT, INSERT, DELETE ON {schema}{} TO {user};\n\
+         GRANT SELECT, INSERT, UPDATE ON {schema}{} TO {user};\nGRANT SELECT, INSERT, UPDATE, DELETE ON {schema}{} TO {user};",
         own("migration"),
         own("run"),
         own("armed"),
-        own("paused")
+        own("paused"),
+        own("told"),
+        own("alert")
     )
 }
 
@@ -122,7 +137,7 @@ fn insert(engine: Engine, run: &NewRun, state: &str, error: Option<&str>) -> Sta
 }
 
 /// How an INSERT begins and ends that changes nothing where the row is there.
-fn insert_new(engine: Engine) -> (&'static str, &'static str) {
+pub(super) fn insert_new(engine: Engine) -> (&'static str, &'static str) {
     match engine {
         Engine::Postgres => ("INSERT INTO ", " ON CONFLICT DO NOTHING"),
         Engine::MySql => ("INSERT IGNORE INTO ", ""),
@@ -326,7 +341,7 @@ pub fn paused(engine: Engine, target: &str, job: &str) -> Statement {
         .with(|statement| of(statement, target, job))
 }
 
-fn of(statement: Statement, target: &str, job: &str) -> Statement {
+pub(super) fn of(statement: Statement, target: &str, job: &str) -> Statement {
     statement.push(" WHERE target = ").bind(target).push(" AND job = ").bind(job)
 }
 
@@ -391,7 +406,7 @@ fn newest_first(statement: Statement, limit: u32) -> Statement {
     statement.push(&format!(" ORDER BY started_at DESC, id DESC LIMIT {limit}"))
 }
 
-fn select(engine: Engine) -> Statement {
+pub(super) fn select(engine: Engine) -> Statement {
     Statement::text(engine, "SELECT ").push(&report_columns(engine)).push(" FROM ").push(&own_table(engine, "run"))
 }
 
@@ -411,7 +426,7 @@ fn report_columns(engine: Engine) -> String {
     .join(", ")
 }
 
-fn instant_text(engine: Engine, value: &str) -> String {
+pub(super) fn instant_text(engine: Engine, value: &str) -> String {
     match engine {
         Engine::Postgres => format!("to_char({value} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"),
         Engine::MySql => format!("DATE_FORMAT({value}, '%Y-%m-%dT%H:%i:%s.%fZ')"),
@@ -427,17 +442,17 @@ fn still_running(statement: Statement, run: RunId) -> Statement {
     statement.push(" WHERE id = ").with(|statement| id(statement, run)).push(" AND state = 'running'")
 }
 
-fn id(statement: Statement, run: RunId) -> Statement {
+pub(super) fn id(statement: Statement, run: RunId) -> Statement {
     let cast = if statement.engine() == Engine::Postgres { "::uuid" } else { "" };
     statement.bind(run.to_string()).push(cast)
 }
 
-fn id_text(engine: Engine) -> String {
+pub(super) fn id_text(engine: Engine) -> String {
     if engine == Engine::Postgres { "id::text".to_owned() } else { "id".to_owned() }
 }
 
 /// The clock of the statement, not of the transaction: a heartbeat must not carry the time of an old BEGIN.
-fn now(engine: Engine) -> &'static str {
+pub(super) fn now(engine: Engine) -> &'static str {
     match engine {
         Engine::Postgres => "clock_timestamp()",
         Engine::MySql => "UTC_TIMESTAMP(6)",
@@ -450,7 +465,7 @@ fn begun(engine: Engine) -> &'static str {
     if engine == Engine::Postgres { "now()" } else { now(engine) }
 }
 
-fn ago(statement: Statement, time: Duration) -> Statement {
+pub(super) fn ago(statement: Statement, time: Duration) -> Statement {
     let now = now(statement.engine());
     shifted(statement, now, '-', time)
 }
@@ -465,7 +480,7 @@ fn long_ago(statement: Statement, time: Duration) -> Statement {
     shifted(statement, now, '-', time)
 }
 
-fn shifted(statement: Statement, now: &str, sign: char, time: Duration) -> Statement {
+pub(super) fn shifted(statement: Statement, now: &str, sign: char, time: Duration) -> Statement {
     let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 1000);
     match statement.engine() {
         Engine::Postgres => statement.push(&format!("{now} {sign} ")).bind(millis).push(" * INTERVAL '1 millisecond'"),
@@ -477,7 +492,7 @@ fn shifted(statement: Statement, now: &str, sign: char, time: Duration) -> State
     }
 }
 
-fn instant(statement: Statement, at: Option<DateTime<Utc>>) -> Statement {
+pub(super) fn instant(statement: Statement, at: Option<DateTime<Utc>>) -> Statement {
     match statement.engine() {
         Engine::Postgres => {
             statement.bind(at.map(|at| at.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string())).push("::timestamptz")

@@ -12,10 +12,17 @@ macro_rules! scripts {
     ($($path:literal),+) => { &[$(include_str!(concat!("../../migrations/", $path, ".sql"))),+] };
 }
 
-const POSTGRES: &[&str] =
-    scripts!["postgres/0001_ledger", "postgres/0002_plan", "postgres/0003_armed", "postgres/0004_paused"];
-const MYSQL: &[&str] = scripts!["mysql/0001_ledger", "mysql/0002_plan", "mysql/0003_armed", "mysql/0004_paused"];
-const SQLITE: &[&str] = scripts!["sqlite/0001_ledger", "sqlite/0002_plan", "sqlite/0003_armed", "sqlite/0004_paused"];
+const POSTGRES: &[&str] = scripts![
+    "postgres/0001_ledger",
+    "postgres/0002_plan",
+    "postgres/0003_armed",
+    "postgres/0004_paused",
+    "postgres/0005_alerts"
+];
+const MYSQL: &[&str] =
+    scripts!["mysql/0001_ledger", "mysql/0002_plan", "mysql/0003_armed", "mysql/0004_paused", "mysql/0005_alerts"];
+const SQLITE: &[&str] =
+    scripts!["sqlite/0001_ledger", "sqlite/0002_plan", "sqlite/0003_armed", "sqlite/0004_paused", "sqlite/0005_alerts"];
 
 /// The demo's tables.
 pub const DEMO: &str = include_str!("../../migrations/sqlite/demo.sql");

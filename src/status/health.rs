@@ -91,3 +91,10 @@ pub fn overdue(job: &Job, standing: &Standing, delay: TimeDelta, now: DateTime<U
     let swept = standing.last_success.is_some_and(|success| success >= at);
     (at > armed.since && !answered && !swept).then_some(at)
 }
+
+/// When the next instant of a job will be overdue, unless somebody answers it.
+#[must_use]
+pub fn overdue_at(job: &Job, delay: TimeDelta, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let late = delay + GRACE;
+    Some(job.schedule.next_after(now - late)? + late)
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::type_complexity, reason = "tables of cases")]
 
+mod alerts;
 mod archive;
 mod brakes;
 mod catch_up;
@@ -40,6 +41,7 @@ mod prisma;
 mod prisma_e2e;
 mod privileges;
 mod process;
+mod prometheus;
 mod proxy;
 mod pypi;
 mod readme;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sweepd::db::alert_sql;
 use sweepd::db::batch_sql::Batch;
 use sweepd::db::expiry_sql::{Expiry, Moving};
 use sweepd::db::ledger_sql::{self, Ending, NewRun};
@@ -192,6 +193,24 @@ fn ledger(text: &mut String, engine: Engine) {
     ];
     for (name, statement) in statements {
         write(text, &format!("{engine} ledger {name}"), statement);
+    }
+    let (position, hold) = ((id, at()), Duration::from_secs(40));
+    let alerts = [
+        ("begin", alert_sql::begin(engine, "app.Session", "sessions")),
+        ("told", alert_sql::told(engine, "app.Session", "sessions")),
+        ("last ended", alert_sql::last_ended(engine, "app.Session", "sessions")),
+        ("ended", alert_sql::ended(engine, "app.Session", "sessions", position)),
+        ("tell", alert_sql::tell(engine, "app.Session", "sessions", position, Some("failed"), true)),
+        ("queue", alert_sql::queue(engine, id, "ops", "{}")),
+        ("oldest", alert_sql::oldest(engine, "ops")),
+        ("take", alert_sql::take(engine, id, 2, hold)),
+        ("put off", alert_sql::put_off(engine, id, hold)),
+        ("delivered", alert_sql::delivered(engine, id)),
+        ("forget", alert_sql::forget(engine, history)),
+        ("waiting", alert_sql::waiting(engine)),
+    ];
+    for (name, statement) in alerts {
+        write(text, &format!("{engine} alerts {name}"), statement);
     }
     let table = target(engine, Encoding::EpochSeconds).table;
     writeln!(text, "{engine} index\n  {}", migrate::expiry_index(engine, &table, "expires")).unwrap();

@@ -4,9 +4,9 @@ use super::super::Session;
 use super::{Findings, current_user};
 use crate::audit::AuditLog;
 use crate::db::{Database, DbError, Trouble, audit_sql, introspect, ledger_sql, migrate};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Queued};
 
-pub(super) async fn own_tables(database: &Database, auto: bool, findings: &mut Findings<'_>) {
+pub(super) async fn own_tables(database: &Database, auto: bool, alerts: bool, findings: &mut Findings<'_>) {
     let usable = match migrate::pending(database).await {
         Ok([]) => Ledger::rehearse(database).await,
         Ok(scripts) => return missing_tables(database, scripts, auto, findings).await,
@@ -16,6 +16,9 @@ pub(super) async fn own_tables(database: &Database, auto: bool, findings: &mut F
         Ok(()) => {
             findings.ok("sweepd's own tables are there");
             may_forget(database, findings).await;
+            if alerts {
+                may_tell(database, findings).await;
+            }
         }
         Err(error) if error.trouble == Trouble::Privilege => {
             let user = current_user(database).await.unwrap_or_default();
@@ -23,6 +26,30 @@ pub(super) async fn own_tables(database: &Database, auto: bool, findings: &mut F
             findings.error(message, Some(ledger_sql::grants(database.engine(), database.schema(), &user)));
         }
         Err(error) => findings.error(format!("sweepd's own tables: {error}"), None),
+    }
+}
+
+/// Without this privilege, nobody is told what goes wrong.
+async fn may_tell(database: &Database, findings: &mut Findings<'_>) {
+    match Ledger::rehearse_telling(database).await {
+        Ok(()) => waiting(database, findings).await,
+        Err(error) if error.trouble == Trouble::Privilege => {
+            let user = current_user(database).await.unwrap_or_default();
+            let message = "this user may not keep alerts, so none would be sent; have the owner of sweepd's tables run";
+            findings.error(message, Some(ledger_sql::grants(database.engine(), database.schema(), &user)));
+        }
+        Err(error) => findings.error(format!("sweepd's own tables: {error}"), None),
+    }
+}
+
+async fn waiting(database: &Database, findings: &mut Findings<'_>) {
+    match Queued::waiting(database).await {
+        Ok(waiting) => {
+            for (channel, count) in waiting {
+                findings.warning(format!("{count} alerts to {channel} are not delivered yet"), None);
+            }
+        }
+        Err(error) => findings.error(format!("alerts: {error}"), None),
     }
 }
 
