@@ -90,6 +90,7 @@ impl Office {
 
     /// Follows the configuration.
     fn follow(&mut self) {
+        self.edited |= self.settings.has_changed().unwrap_or_default();
         let settings = self.settings.borrow_and_update().clone();
         let now = self.status.now();
         let desks = self.status.roster.borrow_and_update().desks.clone();
