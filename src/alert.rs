@@ -151,9 +151,9 @@ impl Settings {
         self.channels.iter().filter(move |channel| channel.events.contains(&event))
     }
 
-    /// After how long somebody wants to be reminded of what goes on.
+    /// After how long people are reminded of what goes on: as soon as one channel wants it.
     #[must_use]
-    pub fn remind_after(&self) -> Option<Duration> {
-        self.channels.iter().map(|channel| channel.remind_after).min()
+    pub fn remind_after(&self) -> Duration {
+        self.channels.iter().map(|channel| channel.remind_after).min().unwrap_or(Duration::MAX)
     }
 }

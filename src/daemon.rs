@@ -59,7 +59,8 @@ pub async fn run(
     let status = Status::new(workers.roster(), bad_edit.subscribe(), clock.clone());
     let mut herald = Herald::new(status.clone(), &lifecycle);
     let alerts = watch::Sender::new(config.alerts.clone());
-    let office = Office::new(status.clone(), alerts.subscribe(), lifecycle.tasks.clone());
+    let office =
+        Office::new(status.clone(), alerts.subscribe(), lifecycle.tasks.clone(), config.daemon.shutdown_timeout);
     lifecycle.tasks.spawn(office.work(lifecycle.stop.clone()));
     let server = bound.map(|bound| serve(bound, status, metrics, &lifecycle));
     info!(jobs = config.jobs.len(), "sweepd {} is ready", env!("CARGO_PKG_VERSION"));

@@ -19,7 +19,7 @@ use crate::db::{Database, DbError, DecodeError, Purpose, Transaction};
 use crate::report::{Report, RunId, SweepOrder};
 use row::{armed, id, report};
 
-pub use alerts::{Queued, Telling, Told};
+pub use alerts::{LONGEST_PAUSE, Queued, Telling, Told};
 pub use history::Standing;
 pub use pause::Pause;
 

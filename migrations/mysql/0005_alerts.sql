@@ -16,6 +16,18 @@ CREATE TABLE IF NOT EXISTS sweepd_alert (
     tries int NOT NULL DEFAULT 0,
     made_at datetime(6) NOT NULL,
     due_at datetime(6) NOT NULL,
-    KEY alert_of_channel (channel, made_at, id)
+    KEY alert_of_channel (channel, id)
 ) ENGINE = InnoDB;
+-- The runs of a job that ended since people were told.
+SET @add_run_ended = IF(
+    EXISTS (
+        SELECT 1 FROM information_schema.statistics
+        WHERE table_schema = DATABASE() AND table_name = 'sweepd_run' AND index_name = 'run_ended'
+    ),
+    'DO 0',
+    'CREATE INDEX run_ended ON sweepd_run (target, job, finished_at, id)'
+);
+PREPARE add_run_ended FROM @add_run_ended;
+EXECUTE add_run_ended;
+DEALLOCATE PREPARE add_run_ended;
 INSERT IGNORE INTO sweepd_migration (version) VALUES (5);

@@ -17,5 +17,7 @@ CREATE TABLE sweepd.alert (
     made_at timestamptz NOT NULL,
     due_at timestamptz NOT NULL
 );
-CREATE INDEX alert_of_channel ON sweepd.alert (channel, made_at, id);
+CREATE INDEX alert_of_channel ON sweepd.alert (channel, id);
+-- The runs of a job that ended since people were told.
+CREATE INDEX run_ended ON sweepd.run (target, job, finished_at, id);
 INSERT INTO sweepd.migration (version) VALUES (5);

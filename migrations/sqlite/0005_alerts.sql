@@ -17,5 +17,7 @@ CREATE TABLE sweepd_alert (
     made_at TEXT NOT NULL,
     due_at TEXT NOT NULL
 );
-CREATE INDEX sweepd_alert_of_channel ON sweepd_alert (channel, made_at, id);
+CREATE INDEX sweepd_alert_of_channel ON sweepd_alert (channel, id);
+-- The runs of a job that ended since people were told.
+CREATE INDEX sweepd_run_ended ON sweepd_run (target, job, finished_at, id);
 INSERT INTO sweepd_migration (version) VALUES (5);

@@ -1,9 +1,9 @@
 //! Delivers the alerts of one channel: one after the other, the oldest first, until it was taken.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -12,7 +12,7 @@ use super::Channel;
 use super::message::wrapped;
 use crate::clock::Clock;
 use crate::db::{self, Database, DbError};
-use crate::ledger::Queued;
+use crate::ledger::{LONGEST_PAUSE, Queued};
 use crate::report::RunId;
 use crate::webhook::{Key, Post, Refusal};
 
@@ -30,8 +30,8 @@ const MARGIN: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_hours(1);
 /// After a database could not be reached.
 const DATABASE_AWAY: Duration = Duration::from_mins(1);
-/// A receiver that asks for a longer pause gets this one.
-const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+/// What was not taken for so long is given up.
+const GIVE_UP: TimeDelta = TimeDelta::days(7);
 
 /// Delivers to one channel.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub struct Courier {
     databases: Vec<db::Settings>,
     /// What is about a database, and so cannot be kept there.
     kept: VecDeque<Kept>,
+    /// What was taken, and could not be removed from the ledger yet.
+    delivered: BTreeSet<RunId>,
     clock: Clock,
 }
 
@@ -72,7 +74,7 @@ impl Courier {
     /// Delivers the alerts in the ledgers of these databases.
     #[must_use]
     pub fn new(channel: Channel, databases: Vec<db::Settings>, clock: Clock) -> Self {
-        Self { channel, databases, kept: VecDeque::new(), clock }
+        Self { channel, databases, kept: VecDeque::new(), delivered: BTreeSet::new(), clock }
     }
 
     fn keep(&mut self, body: String) {
@@ -80,27 +82,46 @@ impl Courier {
         self.kept.push_back(Kept { id: RunId::new(now), body, tries: 0, made_at: now, due: now });
     }
 
-    /// Delivers until nobody calls any more, or `closing`: then what is under way is still sent.
+    /// Delivers until `closing`, after which what is there already is tried once more; or until nobody calls any more,
+    /// after which only what no ledger keeps is still delivered.
     pub async fn serve(mut self, mut calls: mpsc::UnboundedReceiver<Call>, closing: CancellationToken) {
-        while !closing.is_cancelled() {
+        let mut is_last = false;
+        while !is_last {
             let next = self.round().await;
             tokio::select! {
-                () = closing.cancelled() => return,
+                () = closing.cancelled() => is_last = true,
                 call = calls.recv() => match call {
-                    Some(Call::Look) => {}
-                    Some(Call::Keep(body)) => self.keep(body),
-                    None => return,
+                    Some(call) => self.hear(call),
+                    None => return self.deliver_all_kept(&closing).await,
                 },
                 () = tokio::time::sleep(next) => {}
             }
+            // Many calls are one round.
+            while let Ok(call) = calls.try_recv() {
+                self.hear(call);
+            }
         }
+        self.round().await;
+    }
+
+    fn hear(&mut self, call: Call) {
+        match call {
+            Call::Look => {}
+            Call::Keep(body) => self.keep(body),
+        }
+    }
+
+    async fn deliver_all_kept(&mut self, closing: &CancellationToken) {
+        while let Some(next) = self.deliver_kept().await
+            && closing.run_until_cancelled(tokio::time::sleep(next)).await.is_some()
+        {}
     }
 
     /// Delivers what is due, and says after what time there may be more.
     pub async fn round(&mut self) -> Duration {
         let mut next = self.deliver_kept().await.unwrap_or(LOOK_AGAIN);
-        for settings in &self.databases {
-            let again = match self.deliver_from(settings).await {
+        for settings in self.databases.clone() {
+            let again = match self.deliver_from(&settings).await {
                 Ok(again) => again,
                 Err(error) => {
                     debug!(channel = %self.channel.name, "{error}");
@@ -133,7 +154,7 @@ impl Courier {
     }
 
     /// No connection is held while somebody else's server takes its time.
-    async fn deliver_from(&self, settings: &db::Settings) -> Result<Option<Duration>, DbError> {
+    async fn deliver_from(&mut self, settings: &db::Settings) -> Result<Option<Duration>, DbError> {
         loop {
             let hold = self.channel.timeout + MARGIN;
             let taken = with_database(settings, async |database| {
@@ -147,9 +168,17 @@ impl Courier {
                 Ok(alert) => alert,
                 Err(due_in) => return Ok(due_in),
             };
-            let tried = send(&self.channel, alert.id, &alert.body, alert.tries + 1, alert.made_at, &self.clock).await;
+            let tried = if self.delivered.contains(&alert.id) {
+                Try::Done
+            } else {
+                send(&self.channel, alert.id, &alert.body, alert.tries + 1, alert.made_at, &self.clock).await
+            };
             match tried {
-                Try::Done => with_database(settings, async |database| alert.remove(database).await).await?,
+                Try::Done => {
+                    self.delivered.insert(alert.id);
+                    with_database(settings, async |database| alert.remove(database).await).await?;
+                    self.delivered.remove(&alert.id);
+                }
                 Try::Later(pause) => {
                     with_database(settings, async |database| alert.put_off(database, pause).await).await?;
                     return Ok(Some(pause));
@@ -176,6 +205,10 @@ async fn send(channel: &Channel, id: RunId, body: &str, tries: i64, made_at: Dat
     };
     if matches!(refusal, Refusal::ForGood(_)) {
         error!(channel = %channel.name, alert = %id, "an alert is given up: {refusal}");
+        return Try::Done;
+    }
+    if clock.now() - made_at > GIVE_UP {
+        error!(channel = %channel.name, alert = %id, tries, "an alert is given up after a week: {refusal}");
         return Try::Done;
     }
     let pause = pause(tries, &refusal);

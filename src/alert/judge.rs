@@ -14,6 +14,8 @@ pub enum News {
     Run(Event, Report),
     /// An instant that nobody answered.
     Overdue(DateTime<Utc>),
+    /// What people were told of long ago goes on.
+    Still(Event),
     /// All is well again: what was wrong, and the run that shows it.
     Recovered(Event, Report),
 }
@@ -52,13 +54,22 @@ pub fn judge(known: Known, ended: &[Report], overdue: Option<DateTime<Utc>>) -> 
     if let Some(since) = overdue {
         verdict.goes_wrong(known, Event::Overdue, || News::Overdue(since));
     }
+    if let (Some(trouble), true) = (verdict.trouble, verdict.news.is_empty() && known.is_long_ago()) {
+        verdict.news.push(News::Still(trouble));
+    }
     verdict
+}
+
+impl Known {
+    fn is_long_ago(&self) -> bool {
+        self.ago.to_std().unwrap_or_default() >= self.remind_after
+    }
 }
 
 impl Verdict {
     /// The same trouble is told once, and again when it goes on for long.
     fn goes_wrong(&mut self, known: Known, event: Event, news: impl FnOnce() -> News) {
-        let reminded = !self.news.is_empty() || known.ago.to_std().unwrap_or_default() < known.remind_after;
+        let reminded = !self.news.is_empty() || !known.is_long_ago();
         if self.trouble != Some(event) || !reminded {
             self.trouble = Some(event);
             self.news.push(news());
@@ -82,7 +93,7 @@ impl News {
     #[must_use]
     pub fn event(&self) -> Event {
         match self {
-            Self::Run(event, _) => *event,
+            Self::Run(event, _) | Self::Still(event) => *event,
             Self::Overdue(_) => Event::Overdue,
             Self::Recovered(..) => Event::Recovered,
         }
@@ -135,6 +146,9 @@ mod tests {
         let overdue = judge(known(Some(Event::Overdue), day), &[], Some(at(0)));
         assert_eq!(overdue.news, [News::Overdue(at(0))]);
         assert_eq!(judge(known(Some(Event::Overdue), 5), &[], Some(at(0))).news, []);
+        assert_eq!(judge(known(Some(Event::Failed), day), &[], None).news, [News::Still(Event::Failed)]);
+        assert_eq!(judge(known(Some(Event::Failed), day - 1), &[], None).news, []);
+        assert_eq!(judge(known(None, day), &[], None).news, []);
     }
 
     #[test]

@@ -42,6 +42,7 @@ impl Message {
         let (sentence, overdue_since, recovered_from, run) = match news {
             News::Run(event, run) => (ended(job, *event, run), None, None, Some(run.clone())),
             News::Overdue(since) => (overdue(job, *since), Some(*since), None, None),
+            News::Still(event) => (still(job, *event), None, None, None),
             News::Recovered(from, run) => (recovered(job, *from, run), None, Some(*from), Some(run.clone())),
         };
         let plain = Self::plain(news.event(), sentence, at, host);
@@ -111,14 +112,21 @@ fn overdue(job: &str, since: DateTime<Utc>) -> String {
     format!("nobody ran {job} at {}; look whether sweepd runs, and what `sweepd history` says", rfc3339(since))
 }
 
+fn still(job: &str, event: Event) -> String {
+    format!("{job} is still not well: {}; `sweepd history` says more", before(event))
+}
+
 fn recovered(job: &str, from: Event, run: &Report) -> String {
-    let before = match from {
+    format!("{job} is well again: completed, {} deleted ({} before)", rows(run.deleted_count), before(from))
+}
+
+fn before(event: Event) -> &'static str {
+    match event {
         Event::Partial => "it had ended early",
         Event::Interrupted => "a run had died",
         Event::Overdue => "it was overdue",
         _ => "it had failed",
-    };
-    format!("{job} is well again: completed, {} deleted ({before} before)", rows(run.deleted_count))
+    }
 }
 
 fn rows(count: u64) -> String {

@@ -15,21 +15,24 @@ use tracing::warn;
 
 use super::courier::{Call, Courier};
 use super::message::Message;
-use super::teller::{self, Look};
+use super::teller::{self, Look, Subject};
 use super::{Event, Settings};
 use crate::clock::Stopwatch;
 use crate::host;
 use crate::job::Assignment;
 use crate::status::{Status, overdue_at};
+use crate::sweep::Error;
 use followed::Followed;
 
 /// Looks at one job are at least this far apart, unless a run of it has ended.
 const REST: TimeDelta = TimeDelta::minutes(1);
+/// And at most this far: the database may be away, and a clock may have been set.
+const LONGEST_REST: TimeDelta = TimeDelta::hours(1);
 /// Within this time after the start, an instant that was missed is about to be caught up with.
 const CATCHING_UP: Duration = Duration::from_mins(1);
 /// A database that cannot be reached for so long is told of.
 const AWAY: Duration = Duration::from_mins(5);
-/// What is under way when the office closes has this long.
+/// What is under way when the daemon stops has this long, or a quarter of what the stop may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
 /// Follows the jobs.
@@ -48,17 +51,24 @@ pub struct Office {
     since: Stopwatch,
     tasks: TaskTracker,
     closing: CancellationToken,
+    /// How long what is under way may go on after that.
+    grace: Duration,
 }
 
 struct Away {
     since: Stopwatch,
-    told: bool,
+    told: Option<Stopwatch>,
 }
 
 impl Office {
-    /// Follows the jobs of `status`.
+    /// Follows the jobs of `status`. A stop may take `shutdown_timeout`.
     #[must_use]
-    pub fn new(status: Status, settings: watch::Receiver<Settings>, tasks: TaskTracker) -> Self {
+    pub fn new(
+        status: Status,
+        settings: watch::Receiver<Settings>,
+        tasks: TaskTracker,
+        shutdown_timeout: Duration,
+    ) -> Self {
         Self {
             status,
             settings,
@@ -70,21 +80,24 @@ impl Office {
             since: Stopwatch::start(),
             tasks,
             closing: CancellationToken::new(),
+            grace: CLOSING.min(shutdown_timeout / 4),
         }
     }
 
     /// Works until `stop`, and then until the last run has ended and was looked at.
     pub async fn work(mut self, stop: CancellationToken) {
+        let grace = self.grace;
         loop {
             self.follow();
-            self.hear_and_look().await;
+            // A database that does not answer must not hold a stop up.
+            until_late(self.hear_and_look(), &stop, grace).await;
             if stop.is_cancelled() && self.jobs.values().all(Followed::is_idle) {
                 break;
             }
             self.wait(&stop).await;
         }
         // A run may have ended since.
-        self.hear_and_look().await;
+        until_late(self.hear_and_look(), &stop, grace).await;
         self.closing.cancel();
     }
 
@@ -98,7 +111,15 @@ impl Office {
         for (name, desk) in &desks {
             let ping = settings.pings.get(name).zip(settings.pinging.as_ref());
             let followed = self.jobs.entry(name.clone()).or_insert_with(|| Followed::new(now));
-            followed.sit_at(desk, ping, || (self.tasks.clone(), self.closing.clone()));
+            followed.sit_at(desk, ping, |pinger, activity| {
+                let (token, closing, grace) = (CancellationToken::new(), self.closing.clone(), self.grace);
+                let gone = token.clone();
+                self.tasks.spawn(async move {
+                    let pinging = until_late(pinger.follow(activity), &closing, grace);
+                    gone.run_until_cancelled(pinging).await;
+                });
+                token
+            });
         }
         let mut databases = BTreeMap::new();
         for Assignment { job, sweeper, .. } in desks.values().map(|desk| desk.assignment()) {
@@ -109,22 +130,21 @@ impl Office {
             return;
         }
         (self.served, self.edited) = (served, false);
-        // Those from before end when nobody can call them any more.
+        // Those from before end when nobody can call them any more, and what they keep is delivered.
         self.couriers.clear();
         for channel in settings.channels {
             let (call, calls) = mpsc::unbounded_channel();
             self.couriers.insert(channel.name.clone(), call);
             let courier = Courier::new(channel, databases.values().cloned().collect(), self.status.clock.clone());
-            let (closing, serving) = (self.closing.clone(), courier.serve(calls, self.closing.clone()));
-            self.tasks.spawn(until_closed(serving, closing));
+            let (closing, grace) = (self.closing.clone(), self.grace);
+            self.tasks.spawn(async move {
+                until_late(courier.serve(calls, closing.clone()), &closing, grace).await;
+            });
         }
     }
 
-    /// Pings what is new of the runs, and looks at the jobs of which one has ended.
     async fn hear_and_look(&mut self) {
-        let tasks = &self.tasks;
-        let ended = self.jobs.iter_mut().filter_map(|(name, job)| job.hear(tasks).then(|| name.clone()));
-        let ended = ended.collect();
+        let ended = self.jobs.iter_mut().filter_map(|(name, job)| job.has_ended().then(|| name.clone())).collect();
         self.look(&ended).await;
     }
 
@@ -135,14 +155,16 @@ impl Office {
             return;
         }
         let catching_up = self.since.elapsed() < CATCHING_UP;
-        let mut by_database: BTreeMap<String, Vec<(Assignment, TimeDelta)>> = BTreeMap::new();
+        let mut by_database: BTreeMap<String, Vec<Subject>> = BTreeMap::new();
         for (name, followed) in &mut self.jobs {
-            let (Some(desk), true) = (self.status.desk(name), ended.contains(name) || followed.due <= now) else {
+            let (Some(desk), true) = (self.status.desk(name), ended.contains(name) || followed.is_due(now)) else {
                 continue;
             };
             let (assignment, delay) = (desk.assignment(), desk.delay());
-            followed.due = next_look(&assignment, delay, catching_up, now);
-            by_database.entry(assignment.job.database.clone()).or_default().push((assignment, delay));
+            let answering = desk.activity().active.and_then(|active| active.request.scheduled_for);
+            followed.look_at(next_look(&assignment, delay, catching_up, now), now);
+            let jobs = by_database.entry(assignment.job.database.clone()).or_default();
+            jobs.push(Subject { assignment, delay, answering });
         }
         let look = if catching_up { Look::Patient } else { Look::Whole };
         let looks = by_database.iter().map(|(_, jobs)| teller::tell(&settings, jobs, look, now));
@@ -151,8 +173,8 @@ impl Office {
                 Ok(told) => self.reached(&settings, database, told, now),
                 Err(error) => {
                     warn!(%database, "nobody can be told yet how its jobs are: {error}");
-                    jobs.iter().for_each(|(job, _)| self.look_again(&job.job.spec.job, now));
-                    self.not_reached(&settings, database, &error.to_string(), now);
+                    jobs.iter().for_each(|subject| self.look_again(&subject.assignment.job.spec.job, now));
+                    self.not_reached(&settings, database, &error, now);
                 }
             }
         }
@@ -160,12 +182,12 @@ impl Office {
 
     fn look_again(&mut self, job: &str, now: DateTime<Utc>) {
         if let Some(followed) = self.jobs.get_mut(job) {
-            followed.due = now + REST;
+            followed.look_at(now + REST, now);
         }
     }
 
     fn reached(&mut self, settings: &Settings, database: &str, told: bool, now: DateTime<Utc>) {
-        if self.away.remove(database).is_some_and(|away| away.told) {
+        if self.away.remove(database).is_some_and(|away| away.told.is_some()) {
             let sentence = format!("the database {database} can be reached again");
             self.keep(settings, Event::Recovered, sentence, now);
         }
@@ -174,14 +196,13 @@ impl Office {
         }
     }
 
-    fn not_reached(&mut self, settings: &Settings, database: &str, error: &str, now: DateTime<Utc>) {
+    fn not_reached(&mut self, settings: &Settings, database: &str, error: &Error, now: DateTime<Utc>) {
         let away = self.away.entry(database.to_owned());
-        let away = away.or_insert_with(|| Away { since: Stopwatch::start(), told: false });
-        if !away.told && away.since.elapsed() >= AWAY {
-            away.told = true;
-            let sentence =
-                format!("the database {database} cannot be reached, so nothing is cleaned up there: {error}");
-            self.keep(settings, Event::Unreachable, sentence, now);
+        let away = away.or_insert_with(|| Away { since: Stopwatch::start(), told: None });
+        let is_new = away.told.is_none_or(|told| told.elapsed() >= settings.remind_after());
+        if is_new && away.since.elapsed() >= AWAY {
+            away.told = Some(Stopwatch::start());
+            self.keep(settings, Event::Unreachable, teller::unreachable(database, error), now);
         }
     }
 
@@ -194,7 +215,7 @@ impl Office {
     /// Waits until there may be something new.
     async fn wait(&mut self, stop: &CancellationToken) {
         let now = self.status.now();
-        let due = self.jobs.values().map(|job| job.due).min();
+        let due = self.jobs.values().map(Followed::due).min();
         let due = due.filter(|_| !self.settings.borrow().channels.is_empty());
         let sleep = due.map(|due| (due - now).to_std().unwrap_or_default());
         let heard: Vec<_> = self.jobs.values_mut().map(|job| Box::pin(job.heard())).collect();
@@ -217,16 +238,15 @@ impl Office {
 
 /// When a job may be overdue next; earlier when it was not judged yet.
 fn next_look(assignment: &Assignment, delay: TimeDelta, catching_up: bool, now: DateTime<Utc>) -> DateTime<Utc> {
-    let overdue = overdue_at(&assignment.job, delay, now).filter(|_| !catching_up);
-    let otherwise = if catching_up { now + REST } else { now + TimeDelta::days(1) };
-    overdue.unwrap_or(otherwise).max(now + REST)
+    let latest = now + if catching_up { REST } else { LONGEST_REST };
+    overdue_at(&assignment.job, delay, now).map_or(latest, |overdue| overdue.min(latest)).max(now + REST)
 }
 
-/// Does its work, and when the office closes, for a short while more.
-async fn until_closed(work: impl Future<Output = ()>, closing: CancellationToken) {
+/// Does its work, and after `end` for `grace` more.
+async fn until_late(work: impl Future<Output = ()>, end: &CancellationToken, grace: Duration) {
     let late = async {
-        closing.cancelled().await;
-        tokio::time::sleep(CLOSING).await;
+        end.cancelled().await;
+        tokio::time::sleep(grace).await;
     };
     tokio::select! {
         () = work => {}

@@ -3,30 +3,23 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tracing::{debug, warn};
 
+use crate::job::{Active, Activity};
 use crate::report::{Outcome, Report, RunId};
+use crate::sweep::Phase;
 use crate::webhook::{Address, Client, Post, Refusal};
 
 /// The end of a run is worth some patience; a ping that comes much later would be about another time.
 const PAUSES: [Duration; 4] =
-    [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(40)];
+    [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(30)];
 const LIMIT: Duration = Duration::from_secs(10);
-/// A run does not last longer for a ping of its begin.
+/// Nothing waits long for the ping of a begin.
 const LIMIT_OF_A_BEGIN: Duration = Duration::from_secs(5);
 
-/// What is said of a run.
+/// Sends the pings of a job.
 #[derive(Debug, Clone)]
-pub enum Ping {
-    /// It has begun.
-    Began(RunId),
-    /// It has ended.
-    Ended(Box<Report>),
-}
-
-/// Sends the pings of a job, in their order.
-#[derive(Debug)]
 pub struct Pinger {
     job: String,
     address: Address,
@@ -40,54 +33,67 @@ impl Pinger {
         Self { job: job.to_owned(), address, client }
     }
 
-    /// Sends what comes, until nobody sends any more.
-    pub async fn serve(self, mut pings: mpsc::UnboundedReceiver<Ping>) {
-        let mut ended = None;
-        while let Some(ping) = pings.recv().await {
-            match &ping {
-                // Of a short run, the end may be noticed first; after it, a begin would never end.
-                Ping::Began(run) if ended == Some(*run) => continue,
-                Ping::Began(_) => {}
-                Ping::Ended(report) => ended = Some(report.run_id),
+    /// Pings what happens to a job, until its worker has ended. What comes while a ping is not taken is not kept: only the
+    /// newest counts.
+    pub async fn follow(self, mut activity: watch::Receiver<Activity>) {
+        let (mut began, mut ended) = (None, activity.borrow().last.as_ref().map(|report| report.run_id));
+        loop {
+            let Activity { active, last, .. } = activity.borrow_and_update().clone();
+            if let Some(report) = last.filter(|report| ended != Some(report.run_id)) {
+                ended = Some(report.run_id);
+                self.ended(&report).await;
             }
-            self.send(&ping).await;
+            let new = active.filter(|active| began != Some(active.request.id));
+            if let Some(Active { request, mut progress }) = new {
+                began = Some(request.id);
+                // Another process may have answered the instant.
+                let running = progress.wait_for(|progress| progress.phase == Phase::Running);
+                if running.await.is_ok() && activity.has_changed().is_ok_and(|changed| !changed) {
+                    self.began(request.id).await;
+                }
+            }
+            if activity.changed().await.is_err() {
+                return;
+            }
         }
     }
 
-    /// Sends one. When it cannot be sent, that is logged: whoever waits for it raises the alarm.
-    pub async fn send(&self, ping: &Ping) {
-        let (word, run, body) = match ping {
-            Ping::Began(run) => (Some("start"), *run, String::new()),
-            Ping::Ended(report) => (failed(report).then_some("fail"), report.run_id, said(report)),
-        };
-        // Healthchecks measures the time between a begin and an end with the same id.
-        let address = self.address.below(word, ("rid", &run.to_string()));
-        let (limit, pauses) = match ping {
-            Ping::Began(_) => (LIMIT_OF_A_BEGIN, &[][..]),
-            Ping::Ended(_) => (LIMIT, &PAUSES[..]),
-        };
-        let Err(refusal) = self.try_often(&address, &body, limit, pauses).await else {
-            return debug!(job = %self.job, runId = %run, "pinged {address}");
-        };
-        warn!(job = %self.job, runId = %run, "{address} was not pinged: {refusal}");
+    /// Says that a run has begun.
+    pub async fn began(&self, run: RunId) {
+        let sent = self.send(Some("start"), run, "", LIMIT_OF_A_BEGIN).await;
+        self.log(run, sent);
     }
 
-    async fn try_often(&self, to: &Address, body: &str, limit: Duration, pauses: &[Duration]) -> Result<(), Refusal> {
-        let post = || Post { content_type: "text/plain; charset=utf-8", headers: Vec::new(), body: body.to_owned() };
-        let mut refused = self.client.post(to, post(), limit).await;
-        for pause in pauses {
-            if refused.is_ok() || matches!(refused, Err(Refusal::ForGood(_))) {
+    /// Says that a run has ended.
+    pub async fn ended(&self, report: &Report) {
+        let failed = matches!(report.outcome, Some(Outcome::Failed | Outcome::Interrupted));
+        let (word, body) = (failed.then_some("fail"), said(report));
+        let mut sent = self.send(word, report.run_id, &body, LIMIT).await;
+        for pause in PAUSES {
+            if sent.is_ok() || matches!(sent, Err(Refusal::ForGood(_))) {
                 break;
             }
-            tokio::time::sleep(*pause).await;
-            refused = self.client.post(to, post(), limit).await;
+            tokio::time::sleep(pause).await;
+            sent = self.send(word, report.run_id, &body, LIMIT).await;
         }
-        refused.map(drop)
+        self.log(report.run_id, sent);
     }
-}
 
-fn failed(report: &Report) -> bool {
-    matches!(report.outcome, Some(Outcome::Failed | Outcome::Interrupted))
+    /// Healthchecks measures the time between a begin and an end with the same `rid`.
+    async fn send(&self, word: Option<&str>, run: RunId, body: &str, limit: Duration) -> Result<(), Refusal> {
+        let address = self.address.below(word, ("rid", &run.to_string()));
+        let post = Post { content_type: "text/plain; charset=utf-8", headers: Vec::new(), body: body.to_owned() };
+        self.client.post(&address, post, limit).await.map(drop)
+    }
+
+    /// That it could not be sent is logged only: whoever waits for it raises the alarm.
+    fn log(&self, run: RunId, sent: Result<(), Refusal>) {
+        let address = &self.address;
+        match sent {
+            Ok(()) => debug!(job = %self.job, runId = %run, "pinged {address}"),
+            Err(refusal) => warn!(job = %self.job, runId = %run, "{address} was not pinged: {refusal}"),
+        }
+    }
 }
 
 fn said(report: &Report) -> String {

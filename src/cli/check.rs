@@ -182,8 +182,7 @@ async fn check(session: &Session, job: &Job, findings: &mut Findings<'_>) {
         }
         Err(error) => findings.error(error.to_string(), None),
     }
-    let alerts = !session.config.alerts.channels.is_empty();
-    records::own_tables(&database, sweeper.migrate, alerts, findings).await;
+    records::own_tables(session, &database, sweeper.migrate, findings).await;
     records::audit_log(session, &database, findings).await;
     managed(session, job, plan.as_ref().ok().map(|plan| &plan.target.table), findings).await;
     database.close().await;

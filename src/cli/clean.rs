@@ -81,12 +81,13 @@ pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
         1 => Level::Info,
         _ => Level::Debug,
     };
-    let session = Session::start(load(path)?, Some(console))?;
     if args.dry_run {
-        let session = session.decided(pending()).await?;
+        // Who only looks leaves no log file that belongs to somebody else than the daemon.
+        let session = Session::open(path, console)?.decided(pending()).await?;
         let jobs = session.jobs(&args.jobs)?;
         return Ok(if nothing_to_do(&jobs, &args) { Exit::Done } else { dry_run(&session, &jobs, &args).await });
     }
+    let session = Session::start(load(path)?, Some(console))?;
     let mut lifecycle = Lifecycle::install()?;
     let stop = lifecycle.stop.clone();
     lifecycle
@@ -98,7 +99,7 @@ pub async fn run(path: Option<&Path>, args: Args) -> Result<Exit, Failure> {
 /// Programs get an empty list instead.
 fn nothing_to_do(jobs: &[&Job], args: &Args) -> bool {
     let nothing = jobs.is_empty() && !args.json;
-    if nothing {
+    if nothing && !args.quiet {
         output::line("No job is enabled.");
     }
     nothing
@@ -167,6 +168,8 @@ async fn clean(session: Session, args: &Args, stop: &CancellationToken) -> Resul
     if nothing_to_do(jobs, args) {
         return Ok(Exit::Done);
     }
+    let assignments = || jobs.iter().map(|job| session.assignment(job)).collect();
+    once::begin(&session.config.alerts, assignments(), &session.clock).await;
     let before = statistics(session, jobs, args).await;
     let mut results = Results::default();
     for job in jobs {
@@ -178,14 +181,13 @@ async fn clean(session: Session, args: &Args, stop: &CancellationToken) -> Resul
         }
     }
     let after = statistics(session, jobs, args).await;
-    let assignments = jobs.iter().map(|job| session.assignment(job)).collect();
-    once::tell(&session.config.alerts, assignments, &session.clock).await;
     let stats = args.stats.then_some(BeforeAndAfter { before, after });
     if args.json {
         results.print_json(stats);
     } else if !args.quiet || results.exit() != Exit::Done {
         results.print(stats.as_ref());
     }
+    once::tell(&session.config.alerts, &results.reports, assignments(), &session.clock, stop).await;
     Ok(results.exit())
 }
 

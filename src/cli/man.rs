@@ -21,7 +21,7 @@ const EXIT_STATUS: [(&str, &str); 5] = [
     ("1", "Something failed; standard error says what."),
     ("2", "The command line or the configuration is wrong."),
     ("3", "A run stopped early, at a limit or a signal; the rest of the rows is left for the next one."),
-    ("4", "Another run of the job is active."),
+    ("4", "Another run of the job is active, or the job is paused."),
 ];
 
 const ENVIRONMENT: [(&str, &str); 4] = [

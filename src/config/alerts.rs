@@ -54,6 +54,9 @@ pub(super) fn ping(section: &mut Section<'_>) -> Option<Address> {
 fn address(section: &mut Section<'_>, keys: Keys) -> Option<Address> {
     let written = keys.read(section, None)?;
     let address = Address::parse(&written.text).map_err(|error| written.problem(section, error)).ok()?;
+    if address.is_plain() {
+        section.warn(keys.text, "is http and not https, so others on the way can read it, and the secret in it");
+    }
     written.show(section, keys, &format!("{address}, from "));
     Some(address)
 }

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::ledger_sql::{ago, id, id_text, insert_new, instant, instant_text, now, of, own_table, select, shifted};
+use super::ledger_sql::{
+    ago, begun, id, id_text, insert_new, instant, instant_text, now, of, own_table, select, shifted,
+};
 use super::{Engine, Statement};
 use crate::report::RunId;
 
 /// Up to which run of a job people were told: its id, and when it ended.
 pub type Position = (RunId, DateTime<Utc>);
 
-/// Makes the row of a job of which nobody was told anything; changes nothing where there is one.
+/// Makes the row of a job of which nobody was told anything; changes nothing where there is one. Only for where none was
+/// found: on `MySQL` it would share the lock on the row with others, who then wait for each other.
 #[must_use]
 pub fn begin(engine: Engine, target: &str, job: &str) -> Statement {
     let ((verb, on_conflict), now) = (insert_new(engine), now(engine));
@@ -38,10 +41,11 @@ pub fn told(engine: Engine, target: &str, job: &str) -> Statement {
 }
 
 /// Selects the newest run of a job that has ended, with the columns of a report: what was before that is the past, for
-/// people who have never been told anything.
+/// people who have not been told anything for long. By a clock that was ahead, it may have ended in the future.
 #[must_use]
 pub fn last_ended(engine: Engine, target: &str, job: &str) -> Statement {
-    of_ended(engine, target, job).push(" ORDER BY finished_at DESC, id DESC LIMIT 1")
+    of_ended(engine, target, job)
+        .push(&format!(" AND finished_at <= {} ORDER BY finished_at DESC, id DESC LIMIT 1", begun(engine)))
 }
 
 /// Selects the runs of a job that ended after `position`, oldest first, with the columns of a report.
@@ -107,7 +111,7 @@ pub fn oldest(engine: Engine, channel: &str) -> Statement {
         .push(&own_table(engine, "alert"))
         .push(" WHERE channel = ")
         .bind(channel)
-        .push(" ORDER BY made_at, id LIMIT 1")
+        .push(" ORDER BY id LIMIT 1")
 }
 
 /// Takes an alert to deliver it, for as long as `hold`; changes no row when somebody else took it meanwhile.
@@ -121,13 +125,15 @@ pub fn take(engine: Engine, alert: RunId, tries: i64, hold: Duration) -> Stateme
         .bind(tries)
 }
 
-/// Puts the next try of an alert off.
+/// Puts the next try of an alert off; changes no row when somebody else took it meanwhile.
 #[must_use]
-pub fn put_off(engine: Engine, alert: RunId, pause: Duration) -> Statement {
+pub fn put_off(engine: Engine, alert: RunId, tries: i64, pause: Duration) -> Statement {
     Statement::text(engine, &format!("UPDATE {} SET due_at = ", own_table(engine, "alert")))
         .with(|statement| shifted(statement, now(engine), '+', pause))
         .push(" WHERE id = ")
         .with(|statement| id(statement, alert))
+        .push(" AND tries = ")
+        .bind(tries)
 }
 
 /// Deletes an alert.

@@ -461,7 +461,7 @@ pub(super) fn now(engine: Engine) -> &'static str {
 }
 
 /// The clock of the transaction where `PostgreSQL` would ask the statement's for each row, and use no index.
-fn begun(engine: Engine) -> &'static str {
+pub(super) fn begun(engine: Engine) -> &'static str {
     if engine == Engine::Postgres { "now()" } else { now(engine) }
 }
 

@@ -7,8 +7,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::row::{id, parse, report};
 use crate::db::alert_sql::{self, Position};
-use crate::db::{Database, DbError, DecodeError, Purpose, Transaction};
+use crate::db::{Database, DbError, DecodeError, Purpose, Row, Transaction};
 use crate::report::{Report, RunId};
+
+/// Who was told nothing for so long is told of the newest run only.
+const LONG_AGO: TimeDelta = TimeDelta::days(7);
+/// No alert is put off for longer.
+pub const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
 /// What people were told of a job last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,21 +60,22 @@ impl Telling {
     pub async fn begin(database: &Database, target: &str, job: &str) -> Result<Self, DbError> {
         let engine = database.engine();
         let mut transaction = database.begin(Purpose::Write).await?;
-        let is_first = transaction.execute(alert_sql::begin(engine, target, job)).await? == 1;
-        let rows = transaction.fetch(alert_sql::told(engine, target, job)).await?;
-        let told = database.decode(|| {
-            let row = rows.first().ok_or_else(|| DecodeError::new("no row"))?;
-            let position = (parse::<RunId>(row.text(0)?)?, parse(row.text(1)?)?);
-            let (told_at, now) = (parse::<DateTime<Utc>>(row.text(3)?)?, parse::<DateTime<Utc>>(row.text(4)?)?);
-            Ok(Told { position, trouble: row.text(2)?, ago: now - told_at })
-        })?;
-        let ended = if is_first {
+        let mut rows = transaction.fetch(alert_sql::told(engine, target, job)).await?;
+        let is_first = rows.is_empty() && transaction.execute(alert_sql::begin(engine, target, job)).await? == 1;
+        if rows.is_empty() {
+            rows = transaction.fetch(alert_sql::told(engine, target, job)).await?;
+        }
+        let (told, age) = database.decode(|| told(rows.first().ok_or_else(|| DecodeError::new("no row"))?))?;
+        // A clock that was set back hides what ended since, and nobody wants to read the story of months.
+        let is_lost = is_first || age < TimeDelta::zero() || age > LONG_AGO;
+        let ended = if is_lost {
             alert_sql::last_ended(engine, target, job)
         } else {
             alert_sql::ended(engine, target, job, told.position)
         };
         let rows = transaction.fetch(ended).await?;
-        let ended = database.decode(|| rows.iter().map(report).collect())?;
+        let ended: Vec<Report> = database.decode(|| rows.iter().map(report).collect())?;
+        let ended = ended.into_iter().filter(|run| run.run_id != told.position.0).collect();
         Ok(Self { transaction, target: target.to_owned(), job: job.to_owned(), told, ended })
     }
 
@@ -99,6 +105,13 @@ impl Telling {
     }
 }
 
+/// What people were told, and how long before now the run ended up to which they were.
+fn told(row: &Row) -> Result<(Told, TimeDelta), DecodeError> {
+    let position = (parse::<RunId>(row.text(0)?)?, parse::<DateTime<Utc>>(row.text(1)?)?);
+    let (told_at, now) = (parse::<DateTime<Utc>>(row.text(3)?)?, parse::<DateTime<Utc>>(row.text(4)?)?);
+    Ok((Told { position, trouble: row.text(2)?, ago: now - told_at }, now - position.1))
+}
+
 impl Queued {
     /// The oldest alert of a channel.
     ///
@@ -114,7 +127,8 @@ impl Queued {
                 body: row.text(1)?.unwrap_or_default(),
                 tries: row.int(2)?.unwrap_or_default(),
                 made_at: parse(row.text(3)?)?,
-                due_in: (due - now).to_std().unwrap_or_default(),
+                // No pause is that long: the clock was set back.
+                due_in: (due - now).to_std().ok().filter(|due_in| *due_in <= LONGEST_PAUSE).unwrap_or_default(),
             }))
         })
     }
@@ -135,15 +149,15 @@ impl Queued {
         database.write(alert_sql::delivered(database.engine(), self.id)).await.map(drop)
     }
 
-    /// It is to be tried again in a while.
+    /// It was taken, and is to be tried again in a while.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn put_off(&self, database: &Database, pause: Duration) -> Result<(), DbError> {
-        database.write(alert_sql::put_off(database.engine(), self.id, pause)).await.map(drop)
+        database.write(alert_sql::put_off(database.engine(), self.id, self.tries + 1, pause)).await.map(drop)
     }
 
-    /// Deletes what nobody could be told for `age`.
+    /// Deletes what was made longer than `age` ago: nobody delivers it any more.
     ///
     /// # Errors
     /// Those of the database.
@@ -158,7 +172,7 @@ impl Queued {
     pub async fn waiting(database: &Database) -> Result<Vec<(String, i64)>, DbError> {
         let rows = database.read(alert_sql::waiting(database.engine())).await?;
         database.decode(|| {
-            let pair = |row: &crate::db::Row| Ok((row.text(0)?.unwrap_or_default(), row.int(1)?.unwrap_or_default()));
+            let pair = |row: &Row| Ok((row.text(0)?.unwrap_or_default(), row.int(1)?.unwrap_or_default()));
             rows.iter().map(pair).collect()
         })
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use hyper::Uri;
-use url::Url;
+use url::{Host, Url};
 
 /// The URL of somebody who takes posts. Who knows it may post there, so only its host is ever shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,6 +56,18 @@ impl Address {
         Self::new(url).unwrap_or_else(|_| self.clone())
     }
 
+    /// Whether others on the way can read what goes there.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let is_here = match self.url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        self.url.scheme() == "http" && !is_here
+    }
+
     /// For the client.
     pub(super) fn uri(&self) -> &Uri {
         &self.uri
@@ -95,6 +107,13 @@ mod tests {
             "http://hc.example.com/ping/0d7c/start?create=1&rid=7"
         );
         assert_eq!(address.below(None, ("rid", "7")).uri(), "http://hc.example.com/ping/0d7c?create=1&rid=7");
+    }
+
+    #[test]
+    fn only_what_stays_on_this_host_may_go_unencrypted() {
+        let plain = |text: &str| Address::parse(text).unwrap().is_plain();
+        assert!(plain("http://hooks.example.com/x") && plain("http://10.0.0.7/x"));
+        assert!(!plain("https://hooks.example.com/x") && !plain("http://127.0.0.1:9/x") && !plain("http://[::1]/"));
     }
 
     #[test]

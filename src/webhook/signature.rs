@@ -4,11 +4,14 @@
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use hyper::http::{HeaderName, HeaderValue};
 use sha2::Sha256;
+
+/// A key has so many bytes at least.
+const SHORTEST: usize = 16;
 
 /// What posts are signed with.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,7 +21,7 @@ pub struct Key(Vec<u8>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// Too easy to guess.
-    #[error("has fewer than 16 characters; `openssl rand -hex 32` makes a good one")]
+    #[error("has fewer than 16 bytes; `echo whsec_$(openssl rand -base64 32)` makes a good one")]
     Short,
     /// What the specification's prefix promises is not there.
     #[error("begins with whsec_, and what follows is not base64")]
@@ -31,13 +34,11 @@ impl Key {
     /// # Errors
     /// When it cannot be used.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
-        if text.chars().count() < 16 {
-            return Err(KeyError::Short);
-        }
-        match text.strip_prefix("whsec_") {
-            Some(encoded) => STANDARD.decode(encoded).map(Self).map_err(|_| KeyError::NotBase64),
-            None => Ok(Self(text.as_bytes().to_vec())),
-        }
+        let key = match text.strip_prefix("whsec_") {
+            Some(encoded) => STANDARD_NO_PAD.decode(encoded.trim_end_matches('=')).map_err(|_| KeyError::NotBase64)?,
+            None => text.as_bytes().to_vec(),
+        };
+        if key.len() < SHORTEST { Err(KeyError::Short) } else { Ok(Self(key)) }
     }
 
     /// The headers that identify, date and sign a body.
@@ -82,6 +83,7 @@ mod tests {
     #[test]
     fn a_bad_key_is_refused() {
         assert_eq!(Key::parse("short"), Err(KeyError::Short));
+        assert_eq!(Key::parse("whsec_MfKQ9r8GKYqrTwjUPD8="), Err(KeyError::Short));
         assert_eq!(Key::parse("whsec_not base64 at all!"), Err(KeyError::NotBase64));
         assert_eq!(format!("{:?}", Key::parse("0123456789abcdef").unwrap()), "***");
     }

@@ -239,6 +239,71 @@ fn one_that_the_receiver_does_not_understand_is_given_up() {
 }
 
 #[test]
+fn a_command_tells_of_a_database_that_is_away() {
+    let Some(stage) = Stage::fresh(Engine::Sqlite) else { return };
+    let receiver = Receiver::start();
+    let nobody = crate::servers::server::free_port();
+    let stage = stage.reached_by(format!("postgresql://app:hunter2@127.0.0.1:{nobody}/app"));
+    let mut clean = stage.clean("", &channel(&receiver.url(), ""));
+    assert_eq!(clean.exit_code(LIMIT), 1, "{}", clean.output());
+    let told = receiver.expect(&["unreachable"])[0].json();
+    let sentence = told["message"].as_str().unwrap();
+    assert!(sentence.starts_with("sweepd: the database default cannot be reached, so nothing is"), "{sentence}");
+    assert!(!sentence.contains("hunter2") && !sentence.contains('\n'), "{sentence}");
+}
+
+#[test]
+fn a_stop_waits_for_no_receiver_and_what_is_left_is_told_later() {
+    let Some(stage) = Stage::fresh(Engine::Sqlite) else { return };
+    let receiver = Receiver::start();
+    receiver.behave(Manner { status: 200, after: Duration::from_secs(30) });
+    break_it(&stage);
+    let told = channel(&receiver.url(), "timeout = \"1m\"");
+    let mut daemon = stage.daemon(EVERY_SECOND, "", &told);
+    receiver.wait_for(1, LIMIT);
+    let watch = std::time::Instant::now();
+    stop(&mut daemon);
+    assert!(watch.elapsed() < Duration::from_secs(5), "{:?}", watch.elapsed());
+    mend_it(&stage);
+    receiver.behave(receiver::TAKES);
+    let mut clean = stage.clean("", &told);
+    assert_eq!(clean.exit_code(LIMIT), 0, "{}", clean.output());
+    // It is held for the answer that did not come.
+    stage.database().execute(&format!("UPDATE {} SET due_at = made_at", own(&stage, "alert")));
+    let mut clean = stage.clean("", &told);
+    assert_eq!(clean.exit_code(LIMIT), 0, "{}", clean.output());
+    assert_eq!(receiver.events(), ["failed", "failed", "recovered"]);
+    let ids: BTreeSet<_> = receiver.taken().iter().map(|told| told.header("webhook-id")).collect();
+    assert_eq!(ids.len(), 2, "the one whose answer did not come has the same id");
+}
+
+#[test]
+fn a_clock_that_was_ahead_hides_nothing() {
+    on_every_engine(|stage| {
+        let receiver = Receiver::start();
+        let told = channel(&receiver.url(), "");
+        let clean = |exit| {
+            let mut clean = stage.clean("", &told);
+            assert_eq!(clean.exit_code(LIMIT), exit, "{}", clean.output());
+        };
+        clean(0);
+        let tomorrow = match stage.database().engine() {
+            Engine::Postgres => "now() + interval '1 day'",
+            Engine::MySql => "UTC_TIMESTAMP(6) + INTERVAL 1 DAY",
+            Engine::Sqlite => "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '1 day')",
+        };
+        stage.database().execute(&format!("UPDATE {} SET run_ended_at = {tomorrow}", own(stage, "told")));
+        break_it(stage);
+        clean(1);
+        receiver.expect(&["failed"]);
+        stage.database().execute(&format!("UPDATE {} SET run_ended_at = {tomorrow}", own(stage, "told")));
+        mend_it(stage);
+        clean(0);
+        receiver.expect(&["failed", "recovered"]);
+    });
+}
+
+#[test]
 fn several_daemons_tell_it_once() {
     on_every_engine(|stage| {
         let receiver = Receiver::start();

@@ -204,7 +204,7 @@ fn ledger(text: &mut String, engine: Engine) {
         ("queue", alert_sql::queue(engine, id, "ops", "{}")),
         ("oldest", alert_sql::oldest(engine, "ops")),
         ("take", alert_sql::take(engine, id, 2, hold)),
-        ("put off", alert_sql::put_off(engine, id, hold)),
+        ("put off", alert_sql::put_off(engine, id, 3, hold)),
         ("delivered", alert_sql::delivered(engine, id)),
         ("forget", alert_sql::forget(engine, history)),
         ("waiting", alert_sql::waiting(engine)),

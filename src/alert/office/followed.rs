@@ -3,80 +3,63 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use super::until_closed;
-use crate::alert::ping::{Ping, Pinger};
+use crate::alert::ping::Pinger;
 use crate::job::Activity;
 use crate::report::RunId;
 use crate::status::Desk;
-use crate::sweep::Phase;
 use crate::webhook::{Address, Client};
 
 /// What was heard of a job.
 pub(super) struct Followed {
-    /// When it has to be looked at.
-    pub(super) due: DateTime<Utc>,
+    /// When it has to be looked at, and when that was settled.
+    due: DateTime<Utc>,
+    since: DateTime<Utc>,
     activity: Option<watch::Receiver<Activity>>,
-    began: Option<RunId>,
     ended: Option<RunId>,
-    pings: Option<(Address, mpsc::UnboundedSender<Ping>)>,
+    pinged: Option<(Address, CancellationToken)>,
 }
 
 impl Followed {
     /// One that has to be looked at by `now`.
     pub(super) fn new(now: DateTime<Utc>) -> Self {
-        Self { due: now, activity: None, began: None, ended: None, pings: None }
+        Self { due: now, since: now, activity: None, ended: None, pinged: None }
     }
 
-    /// Follows the desk that the job has now, and pings where it is to be pinged now.
+    /// Follows the desk that the job has now, and pings where it is to be pinged now: `start` lets a pinger work until its
+    /// token ends it.
     pub(super) fn sit_at(
         &mut self,
         desk: &Arc<Desk>,
         ping: Option<(&Address, &Client)>,
-        work: impl FnOnce() -> (TaskTracker, CancellationToken),
+        start: impl FnOnce(Pinger, watch::Receiver<Activity>) -> CancellationToken,
     ) {
-        let followed = desk.watch();
-        if !self.activity.as_ref().is_some_and(|activity| activity.same_channel(&followed)) {
-            self.activity = Some(followed);
+        let activity = desk.watch();
+        let is_new = !self.activity.as_ref().is_some_and(|followed| followed.same_channel(&activity));
+        if is_new {
+            self.activity = Some(activity.clone());
         }
-        match ping {
-            None => self.pings = None,
-            Some((address, _)) if self.pings.as_ref().is_some_and(|(pinged, _)| pinged == address) => {}
-            Some((address, client)) => {
-                let (sender, pings) = mpsc::unbounded_channel();
-                let pinger = Pinger::new(&desk.job().spec.job, address.clone(), client.clone());
-                let (tasks, closing) = work();
-                tasks.spawn(until_closed(pinger.serve(pings), closing));
-                self.pings = Some((address.clone(), sender));
-            }
+        if !is_new && self.pinged.as_ref().map(|(address, _)| address) == ping.map(|(address, _)| address) {
+            return;
+        }
+        if let Some((_, token)) = self.pinged.take() {
+            token.cancel();
+        }
+        if let Some((address, client)) = ping {
+            let pinger = Pinger::new(&desk.job().spec.job, address.clone(), client.clone());
+            self.pinged = Some((address.clone(), start(pinger, activity)));
         }
     }
 
-    /// Pings what is new, and says whether a run has ended.
-    pub(super) fn hear(&mut self, tasks: &TaskTracker) -> bool {
+    /// Whether a run has ended since this was asked last.
+    pub(super) fn has_ended(&mut self) -> bool {
         let Some(activity) = &mut self.activity else { return false };
-        let Activity { active, last, .. } = activity.borrow_and_update().clone();
-        if let Some(active) = active.filter(|active| self.began != Some(active.request.id)) {
-            self.began = Some(active.request.id);
-            if let Some((_, pings)) = self.pings.clone() {
-                let (mut progress, run) = (active.progress, active.request.id);
-                // Another process may have answered the instant.
-                tasks.spawn(async move {
-                    if progress.wait_for(|progress| progress.phase == Phase::Running).await.is_ok() {
-                        drop(pings.send(Ping::Began(run)));
-                    }
-                });
-            }
-        }
-        let Some(report) = last.filter(|report| self.ended != Some(report.run_id)) else { return false };
-        self.ended = Some(report.run_id);
-        if let Some((_, pings)) = &self.pings {
-            drop(pings.send(Ping::Ended(Box::new(report))));
-        }
-        true
+        let last = activity.borrow_and_update().last.as_ref().map(|report| report.run_id);
+        let is_new = last.is_some() && last != self.ended;
+        self.ended = last;
+        is_new
     }
 
     /// Waits until there is something new.
@@ -91,5 +74,20 @@ impl Followed {
     /// Whether no run is under way.
     pub(super) fn is_idle(&self) -> bool {
         self.activity.as_ref().is_none_or(|activity| activity.borrow().active.is_none())
+    }
+
+    /// Whether it has to be looked at. After a clock was set back, it has.
+    pub(super) fn is_due(&self, now: DateTime<Utc>) -> bool {
+        self.due <= now || now < self.since
+    }
+
+    /// It has to be looked at by `due`.
+    pub(super) fn look_at(&mut self, due: DateTime<Utc>, now: DateTime<Utc>) {
+        (self.due, self.since) = (due, now);
+    }
+
+    /// When it has to be looked at.
+    pub(super) fn due(&self) -> DateTime<Utc> {
+        self.due
     }
 }

@@ -6,7 +6,7 @@ use crate::audit::AuditLog;
 use crate::db::{Database, DbError, Trouble, audit_sql, introspect, ledger_sql, migrate};
 use crate::ledger::{Ledger, Queued};
 
-pub(super) async fn own_tables(database: &Database, auto: bool, alerts: bool, findings: &mut Findings<'_>) {
+pub(super) async fn own_tables(session: &Session, database: &Database, auto: bool, findings: &mut Findings<'_>) {
     let usable = match migrate::pending(database).await {
         Ok([]) => Ledger::rehearse(database).await,
         Ok(scripts) => return missing_tables(database, scripts, auto, findings).await,
@@ -16,8 +16,8 @@ pub(super) async fn own_tables(database: &Database, auto: bool, alerts: bool, fi
         Ok(()) => {
             findings.ok("sweepd's own tables are there");
             may_forget(database, findings).await;
-            if alerts {
-                may_tell(database, findings).await;
+            if !session.config.alerts.channels.is_empty() {
+                may_tell(session, database, findings).await;
             }
         }
         Err(error) if error.trouble == Trouble::Privilege => {
@@ -30,9 +30,9 @@ pub(super) async fn own_tables(database: &Database, auto: bool, alerts: bool, fi
 }
 
 /// Without this privilege, nobody is told what goes wrong.
-async fn may_tell(database: &Database, findings: &mut Findings<'_>) {
+async fn may_tell(session: &Session, database: &Database, findings: &mut Findings<'_>) {
     match Ledger::rehearse_telling(database).await {
-        Ok(()) => waiting(database, findings).await,
+        Ok(()) => waiting(session, database, findings).await,
         Err(error) if error.trouble == Trouble::Privilege => {
             let user = current_user(database).await.unwrap_or_default();
             let message = "this user may not keep alerts, so none would be sent; have the owner of sweepd's tables run";
@@ -42,11 +42,13 @@ async fn may_tell(database: &Database, findings: &mut Findings<'_>) {
     }
 }
 
-async fn waiting(database: &Database, findings: &mut Findings<'_>) {
+async fn waiting(session: &Session, database: &Database, findings: &mut Findings<'_>) {
     match Queued::waiting(database).await {
         Ok(waiting) => {
             for (channel, count) in waiting {
-                findings.warning(format!("{count} alerts to {channel} are not delivered yet"), None);
+                let gone = session.config.alerts.channel(&channel).is_none();
+                let why = if gone { ", and never will be: there is no such channel any more" } else { "" };
+                findings.warning(format!("{count} alerts to {channel} are not delivered yet{why}"), None);
             }
         }
         Err(error) => findings.error(format!("alerts: {error}"), None),

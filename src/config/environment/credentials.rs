@@ -7,6 +7,9 @@ use super::PREFIX;
 /// The variable with the directory.
 pub(super) const DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
+/// How the names of copies end.
+const COPIES: [&str; 4] = [".old", ".bak", ".orig", ".new"];
+
 /// The variables that stand for the keys of the credentials, and the files. A credential may have no name of a key, and is
 /// then somebody else's; an empty one stands in the unit for one that was not given.
 pub(super) fn files(directory: &Path) -> Vec<(String, String)> {
@@ -25,6 +28,10 @@ pub(super) fn files(directory: &Path) -> Vec<(String, String)> {
 /// `sweepd.http.secret` is `SWEEPD_HTTP__SECRET`; so is `sweepd_http.secret`, as systemd names the files of a directory.
 fn variable(name: &str) -> Option<String> {
     let key = name.strip_prefix("sweepd.").or_else(|| name.strip_prefix("sweepd_"))?;
+    // A copy from before a change is no credential.
+    if key.ends_with('~') || COPIES.iter().any(|copy| key.ends_with(copy)) {
+        return None;
+    }
     let is_key = |part: &str| {
         let mut letters = part.bytes();
         letters.next().is_some_and(|first| first.is_ascii_alphanumeric())

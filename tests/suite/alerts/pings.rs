@@ -63,7 +63,7 @@ fn a_command_announces_its_run_too_and_waits_for_nobody_for_long() {
     let mut clean = start(&stage, NEVER, &receiver.url(), "clean");
     assert_eq!(clean.exit_code(LIMIT), 0, "{}", clean.output());
     let words: Vec<_> = receiver.taken().iter().map(|ping| said(&ping.path).0).collect();
-    assert_eq!(words, ["start", "hook"]);
+    assert!(words == ["start", "hook"] || words == ["hook"], "{words:?}");
     // Where the end cannot be told, the run is done all the same.
     receiver.behave(Manner { status: 500, ..TAKES });
     let mut clean = start(&stage, NEVER, &receiver.url(), "clean");

@@ -38,6 +38,8 @@ fn a_credential_is_named_for_its_key() {
 #[test]
 fn what_is_no_credential_of_ours_is_passed_by() {
     let files = [
+        ("sweepd.database.url.old", "an-old-url"),
+        ("sweepd_http.secret~", "an-old-secret"),
         ("sweepd_http.secret", ""),
         ("sweepd", "none"),
         ("sweepd_http.secret~", "x"),
