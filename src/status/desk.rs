@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::job::{Active, Activity, Assignment, Handle, Job, Refused};
 use crate::ledger::Standing;
 use crate::lifecycle::Background;
-use crate::report::{RunId, Trigger};
+use crate::report::{Report, RunId, Trigger};
 use crate::sweep::stats::{DryRun, Stats};
 use crate::sweep::{Answer, Error, Phase, Request, plan};
 
@@ -120,6 +120,18 @@ impl Desk {
         Some(found.map(|found| found.value))
     }
 
+    /// What the last dry run found.
+    #[must_use]
+    pub fn last_dry_run(&self) -> Option<Result<Found<DryRun>, Found<Error>>> {
+        self.dry_run.last()
+    }
+
+    /// Whether there is a dry run now.
+    #[must_use]
+    pub fn is_trying(&self) -> bool {
+        self.dry_run.is_under_way()
+    }
+
     /// How a run would sweep now. None when the process stops.
     pub async fn plan(&self) -> Option<Result<plan::Shown, Error>> {
         let Assignment { job, sweeper, .. } = self.assignment();
@@ -149,6 +161,11 @@ impl Desk {
     pub async fn standing(&self) -> Option<Result<Standing, Error>> {
         let standing = self.books.standing(&self.job().spec.job).await?;
         Some(standing.map(|standing| self.with_active(standing)))
+    }
+
+    /// The newest runs, newest first, without their plans, of all processes. None when the process stops.
+    pub async fn recent(&self) -> Option<Result<Arc<[Report]>, Error>> {
+        self.books.recent(&self.job().spec.job).await
     }
 
     /// An instant whose run waits for its turn is as good as answered.
