@@ -1,0 +1,51 @@
+//! A table of runs.
+
+use chrono::{DateTime, Utc};
+use maud::{Markup, html};
+
+use super::words;
+use crate::report::Report;
+use crate::zone::Zone;
+
+/// Runs in this order, each with the zone of its job; with the names of their jobs, where there are several.
+pub(super) fn table(runs: &[(&Report, &Zone)], are_of_many: bool, longest_error: usize, now: DateTime<Utc>) -> Markup {
+    html! {
+        @if runs.is_empty() {
+            p.quiet { "No run yet." }
+        } @else {
+            div #runs .scroll role="region" aria-label="Runs" tabindex="0" {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "Started" }
+                            @if are_of_many { th scope="col" { "Job" } }
+                            th scope="col" { "Outcome" }
+                            th.number scope="col" { "Rows" }
+                            th.number scope="col" { "Took" }
+                            th scope="col" { "By" }
+                        }
+                    }
+                    tbody { @for (run, zone) in runs { (row(run, zone, are_of_many, longest_error, now)) } }
+                }
+            }
+        }
+    }
+}
+
+fn row(run: &Report, zone: &Zone, with_job: bool, longest_error: usize, now: DateTime<Utc>) -> Markup {
+    let (sign, class) = words::sign(run);
+    html! {
+        tr {
+            td { (words::time(run.started_at, zone)) br; span.quiet { (words::ago(run.started_at, now)) } }
+            @if with_job { td { a href={ "/jobs/" (run.job) } { (run.job) } } }
+            td.outcome {
+                span.(class) { span aria-hidden="true" { (sign) " " } (words::outcome(run)) }
+                @if let Some(reason) = run.stopped_by { br; span.quiet { (words::stopped_by(reason)) } }
+                @if let Some(error) = &run.error { br; span.error { (words::shortened(error, longest_error)) } }
+            }
+            td.number { (words::number(run.deleted_count)) }
+            td.number { @if run.outcome.is_some() { (words::took(run.duration_ms)) } @else { "–" } }
+            td { (words::trigger(run.trigger)) br; span.quiet { (run.host) } }
+        }
+    }
+}
