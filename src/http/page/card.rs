@@ -39,7 +39,7 @@ pub(super) fn card(look: &Look<'_>, known: &Known) -> Markup {
                     h3 id={ "name-" (name) } { a id={ "link-" (name) } href={ "/jobs/" (name) } { (name) } }
                 }
                 (chip(known))
-                p.quiet.where { (known.job.spec.layout.table) " in " (known.job.database) }
+                p.quiet.where { "table " (known.job.spec.layout.table) ", database " (known.job.database) }
             }
             @if let Some(problem) = &known.problem { p.problem { (problem_words(problem, known, now)) } }
             (running(known, now))

@@ -23,8 +23,8 @@ pub(super) fn charts(name: &str, runs: &[Report]) -> Markup {
             p.quiet { "No run yet." }
         } @else {
             div.charts {
-                (chart(name, "Rows deleted", &ended, |run| run.deleted_count, words::number))
-                (chart(name, "Duration", &ended, |run| run.duration_ms, words::took))
+                (chart(name, ["Rows deleted", "by"], &ended, |run| run.deleted_count, words::number))
+                (chart(name, ["Duration", "of"], &ended, |run| run.duration_ms, words::took))
             }
         }
     }
@@ -32,7 +32,7 @@ pub(super) fn charts(name: &str, runs: &[Report]) -> Markup {
 
 fn chart(
     name: &str,
-    title: &str,
+    [title, link]: [&str; 2],
     runs: &[&Report],
     value: impl Fn(&Report) -> u64,
     shown: impl Fn(u64) -> String,
@@ -41,15 +41,15 @@ fn chart(
     let most = values.iter().copied().max().unwrap_or_default();
     let last = values.last().copied().unwrap_or_default();
     let failures = runs.iter().filter(|run| failed(run)).count();
-    let mut words =
-        format!("{title} of the last {} runs of {name}: last {}, most {}", runs.len(), shown(last), shown(most));
+    let which = if runs.len() == 1 { "only run".to_owned() } else { format!("last {} runs", runs.len()) };
+    let mut words = format!("{title} {link} {name} in its {which}: last {}, most {}", shown(last), shown(most));
     if failures > 0 {
         let _ = write!(words, "; {failures} failed, marked with a cross");
     }
     html! {
         figure {
-            figcaption { (title) span.quiet { " · most " (shown(most)) } }
-            svg.chart role="img" aria-label=(words) viewBox={ "0 0 " (PLACES * STEP) " " (HEIGHT + 2) } {
+            figcaption { (title) " " span.quiet { "most " (shown(most)) } }
+            svg.chart role="img" viewBox={ "0 0 " (PLACES * STEP) " " (HEIGHT + 2) } {
                 title { (words) }
                 path.columns d=(columns(runs, &values, most, false)) {}
                 @if failures > 0 {
@@ -110,8 +110,7 @@ mod tests {
         };
         let runs = [run(4, Outcome::Failed), run(0, Outcome::Partial), run(8, Outcome::Completed)];
         let shown = charts("a", &runs).0;
-        let part =
-            r#"aria-label="Rows deleted of the last 3 runs of a: last 4, most 8; 1 failed, marked with a cross""#;
+        let part = "<title>Rows deleted by a in its last 3 runs: last 4, most 8; 1 failed, marked with a cross</title>";
         assert!(shown.contains(part), "{shown}");
         assert!(shown.contains(r#"class="columns" d="M217 1h6v41h-6zM225 41h6v1h-6z""#), "{shown}");
         assert!(shown.contains(r#"class="failed" d="M233 20h6v22h-6z""#), "{shown}");

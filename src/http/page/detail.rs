@@ -42,12 +42,12 @@ pub(super) async fn show(
             data-now=(look.now.timestamp_millis()) {
             (card(&look, &known))
             (plan::dry_run(&known, look.now))
+            (plan::plan(planned.as_ref()))
+            (instants(&known, &look))
             section aria-labelledby="recent" {
                 h2 #recent { "Recent runs" }
                 (runs(&known, &look))
             }
-            (plan::plan(planned.as_ref()))
-            (instants(&known, &look))
         }
     };
     let head = frame::refresh(known.is_busy());

@@ -77,6 +77,8 @@ fn form(next: &str, error: Option<&str>) -> Markup {
             form.login method="post" action="/login" {
                 @if let Some(error) = error { p.notice.refusal role="alert" { (error) } }
                 input type="hidden" name="next" value=(next);
+                // Some password managers keep nothing without a name.
+                input type="text" name="username" value="sweepd" autocomplete="username" hidden;
                 label for="secret" { "Secret" }
                 input #secret type="password" name="secret" required autofocus autocomplete="current-password"
                     aria-describedby="which";

@@ -60,7 +60,8 @@
     before.replaceWith(after);
     document.title = page.title;
     if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
-    document.getElementById("said").textContent = say.filter((text) => !known.has(text)).join(". ");
+    const news = say.filter((text) => !known.has(text)).join(". ");
+    if (news) document.getElementById("said").textContent = news;
   };
 
   const look = async () => {

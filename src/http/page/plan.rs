@@ -15,8 +15,8 @@ const PARTS: usize = 3;
 pub(super) fn dry_run(known: &Known, now: DateTime<Utc>) -> Markup {
     html! {
         @if known.is_trying || known.dry_run.is_some() {
-            section #dry-run aria-labelledby="dry-run-title" {
-                h2 #dry-run-title { "Dry run" }
+            section #dry-run aria-labelledby="dry" {
+                h2 #dry { "Dry run" }
                 @if known.is_trying {
                     p { "Counting… The number is shown here as soon as it is known." }
                 } @else {

@@ -12,7 +12,7 @@ pub(super) fn running(known: &Known, now: DateTime<Utc>) -> Markup {
     let name = known.name();
     html! {
         @if let Some(active) = &known.active {
-            div.running id={ "run-" (name) } {
+            div.running id={ "progress-" (name) } {
                 @match &active.progress {
                     Some(progress) => (here(name, active, progress, now)),
                     None => p {
@@ -36,8 +36,8 @@ fn here(name: &str, active: &Active, progress: &Progress, now: DateTime<Utc>) ->
                 Phase::Running => {
                     strong { (words::rows(progress.deleted)) } " deleted"
                     @if let Some(expected) = progress.expected { " of about " (words::number(expected)) }
-                    ", for " (since(active, now)) span.quiet { " · by " (words::trigger(active.trigger)) }
-                    @if let Some(of) = of { " · " (percent(done, of)) " %" }
+                    @if let Some(of) = of { " · " (percent(done, of)) " % of the way" }
+                    span.quiet { " · for " (since(active, now)) ", by " (words::trigger(active.trigger)) }
                 }
             }
         }

@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::header::{COOKIE, LOCATION};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -71,7 +71,8 @@ impl FromRequestParts<State> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Response> {
         Self::find(&parts.headers, state).ok_or_else(|| {
-            let next = super::local(parts.uri.path());
+            // Where a button leads is no page.
+            let next = if parts.method == Method::POST { "/" } else { super::local(parts.uri.path()) };
             let place = if next == "/" { "/login".to_owned() } else { format!("/login?next={next}") };
             redirect(&place)
         })
