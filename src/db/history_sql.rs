@@ -20,13 +20,13 @@ pub struct Place {
 /// Selects what [`super::ledger_sql::armed`] does, and the place of the job in `jobs`.
 #[must_use]
 pub fn armed(engine: Engine, jobs: &[Place], now: DateTime<Utc>) -> Statement {
-    each(engine, jobs, |statement, Place { target, job }| push_armed(statement, target, job, now))
+    each(engine, jobs, |statement, place, Place { target, job }| push_armed(statement, place, target, job, now))
 }
 
 /// Selects what [`super::ledger_sql::paused`] does, and the place of the job in `jobs`.
 #[must_use]
 pub fn paused(engine: Engine, jobs: &[Place]) -> Statement {
-    each(engine, jobs, |statement, Place { target, job }| push_paused(statement, target, job))
+    each(engine, jobs, |statement, place, Place { target, job }| push_paused(statement, place, target, job))
 }
 
 /// Selects the newest runs of each job, skipped instants are none, with the columns of a report and the place of the job in
@@ -43,11 +43,11 @@ pub fn last_success(engine: Engine, jobs: &[Place]) -> Statement {
 }
 
 fn newest(engine: Engine, jobs: &[Place], which: &str, limit: u32, planned: bool) -> Statement {
-    let plan = if planned { "plan" } else { "NULL AS plan" };
-    let select = format!("SELECT {}, {plan} FROM {}", report_columns(engine), own_table(engine, "run"));
-    each(engine, jobs, |statement, Place { target, job }| {
+    let plan = if planned { "plan" } else { "NULL" };
+    let (columns, run) = (report_columns(engine), own_table(engine, "run"));
+    each(engine, jobs, |statement, place, Place { target, job }| {
         statement
-            .push(&select)
+            .push(&format!("SELECT {columns}, {plan}{place} FROM {run}"))
             .with(|statement| of(statement, target, job))
             .push(&format!(" AND {which}"))
             .with(|statement| newest_first(statement, limit))
@@ -55,13 +55,12 @@ fn newest(engine: Engine, jobs: &[Place], which: &str, limit: u32, planned: bool
 }
 
 /// One select for each job, all of them together: each goes along the index and reads a few rows, however long the
-/// ledger is. A window function would read all of it, and not every engine has LATERAL.
-fn each(engine: Engine, jobs: &[Place], one: impl Fn(Statement, &Place) -> Statement) -> Statement {
+/// ledger is. A window function would read all of it, and not every engine has LATERAL. Only `SQLite` needs a table around
+/// what has a limit; `MariaDB` would write each to the disk first.
+fn each(engine: Engine, jobs: &[Place], one: impl Fn(Statement, &str, &Place) -> Statement) -> Statement {
+    let start = if engine == Engine::Sqlite { "SELECT * FROM (" } else { "(" };
     Statement::new(engine).list(jobs.iter().enumerate(), " UNION ALL ", |statement, (place, job)| {
-        statement
-            .push("SELECT one.*, ")
-            .push(&format!("'{place}' AS place FROM ("))
-            .with(|statement| one(statement, job))
-            .push(") AS one")
+        let place = format!(", '{place}'");
+        statement.push(start).with(|statement| one(statement, &place, job)).push(")")
     })
 }

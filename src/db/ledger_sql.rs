@@ -275,10 +275,11 @@ pub fn arm(engine: Engine, target: &str, job: &str, schedule: &str, now: DateTim
 /// `now` was answered by a clock that was ahead.
 #[must_use]
 pub fn armed(engine: Engine, target: &str, job: &str, now: DateTime<Utc>) -> Statement {
-    push_armed(Statement::new(engine), target, job, now)
+    push_armed(Statement::new(engine), "", target, job, now)
 }
 
-pub(super) fn push_armed(statement: Statement, target: &str, job: &str, now: DateTime<Utc>) -> Statement {
+/// With `more` columns in the end.
+pub(super) fn push_armed(statement: Statement, more: &str, target: &str, job: &str, now: DateTime<Utc>) -> Statement {
     let engine = statement.engine();
     statement
         .push("SELECT ")
@@ -290,8 +291,7 @@ pub(super) fn push_armed(statement: Statement, target: &str, job: &str, now: Dat
         .with(|statement| of(statement, target, job))
         .push(" AND scheduled_for <= ")
         .with(|statement| instant(statement, Some(now)))
-        .push(") AS answered, schedule FROM ")
-        .push(&own_table(engine, "armed"))
+        .push(&format!("), schedule{more} FROM {}", own_table(engine, "armed")))
         .with(|statement| of(statement, target, job))
 }
 
@@ -321,13 +321,14 @@ pub fn resume(engine: Engine, target: &str, job: &str) -> Statement {
 /// Selects since when a job is paused, and on which host it was.
 #[must_use]
 pub fn paused(engine: Engine, target: &str, job: &str) -> Statement {
-    push_paused(Statement::new(engine), target, job)
+    push_paused(Statement::new(engine), "", target, job)
 }
 
-pub(super) fn push_paused(statement: Statement, target: &str, job: &str) -> Statement {
+/// With `more` columns in the end.
+pub(super) fn push_paused(statement: Statement, more: &str, target: &str, job: &str) -> Statement {
     let engine = statement.engine();
     statement
-        .push(&format!("SELECT {}, host FROM {}", instant_text(engine, "since"), own_table(engine, "paused")))
+        .push(&format!("SELECT {}, host{more} FROM {}", instant_text(engine, "since"), own_table(engine, "paused")))
         .with(|statement| of(statement, target, job))
 }
 

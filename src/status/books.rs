@@ -60,9 +60,9 @@ impl Books {
         self.standings.latest()?.value.get(job).cloned()
     }
 
-    /// What the ledger says of a job. None when the process stops, or the job is gone.
-    pub async fn standing(&self, job: &str) -> Option<Result<Standing, Error>> {
-        let found = self.standings.within(FRESH, &self.background, || self.read()).await?;
+    /// What the ledger says of a job, read no longer than `max_age` ago. None when the process stops, or the job is gone.
+    pub async fn standing(&self, job: &str, max_age: Duration) -> Option<Result<Standing, Error>> {
+        let found = self.standings.within(max_age.min(FRESH), &self.background, || self.read()).await?;
         found.map(|found| found.value.get(job).cloned()).transpose()
     }
 

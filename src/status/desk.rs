@@ -159,8 +159,15 @@ impl Desk {
 
     /// What the ledger says of the job. None when the process stops.
     pub async fn standing(&self) -> Option<Result<Standing, Error>> {
-        let standing = self.books.standing(&self.job().spec.job).await?;
+        let standing = self.books.standing(&self.job().spec.job, self.since_last_run()).await?;
         Some(standing.map(|standing| self.with_active(standing)))
+    }
+
+    /// What was read before the last run ended here is old.
+    fn since_last_run(&self) -> Duration {
+        let Some(ended) = self.activity().last.and_then(|last| last.finished_at) else { return Duration::MAX };
+        let now = self.assigned.borrow().sweeper.clock.now();
+        (now - ended).to_std().unwrap_or_default()
     }
 
     /// The newest runs, newest first, without their plans, of all processes. None when the process stops.

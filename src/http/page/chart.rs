@@ -79,7 +79,7 @@ fn columns(runs: &[&Report], values: &[u64], most: u64, are_failures: bool) -> S
         let height = (value.saturating_mul(HEIGHT)).checked_div(most).unwrap_or_default() + u64::from(*value > 0) + 1;
         let height = height.min(HEIGHT + 1);
         if failed(run) == are_failures {
-            let _ = write!(path, "M{x} {}h{WIDTH}v{height}h-{WIDTH}z", HEIGHT + 2 - height);
+            let _ = write!(path, "M{} {}v-{height}", x + WIDTH / 2, HEIGHT + 2);
         }
     }
     path
@@ -112,8 +112,8 @@ mod tests {
         let shown = charts("a", &runs).0;
         let part = "<title>Rows deleted by a in its last 3 runs: last 4, most 8; 1 failed, marked with a cross</title>";
         assert!(shown.contains(part), "{shown}");
-        assert!(shown.contains(r#"class="columns" d="M217 1h6v41h-6zM225 41h6v1h-6z""#), "{shown}");
-        assert!(shown.contains(r#"class="failed" d="M233 20h6v22h-6z""#), "{shown}");
+        assert!(shown.contains(r#"class="columns" d="M220 42v-41M228 42v-1""#), "{shown}");
+        assert!(shown.contains(r#"class="failed" d="M236 42v-22""#), "{shown}");
         assert!(shown.contains(r#"class="crosses" d="M233 3l6 6m0-6l-6 6""#), "{shown}");
         assert!(charts("a", &[]).0.contains("No run yet"));
     }

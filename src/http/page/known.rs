@@ -82,7 +82,7 @@ impl Known {
             Err(_) => (desk.known_standing(), away("the database has not answered within a second".to_owned())),
         };
         let recent = recent.ok().flatten().and_then(Result::ok).unwrap_or_default();
-        let runs = runs(&recent, standing.as_ref(), desk.activity().last);
+        let runs = runs(&recent, standing.as_ref());
         Self {
             active: active(desk, &runs),
             next: desk.next_instants(now, instants),
@@ -147,18 +147,11 @@ pub(super) fn version(status: &Status, jobs: &[Known]) -> String {
     hex(&Sha256::digest(facts)[..8])
 }
 
-/// What was read may be some moments older than what has just ended here.
-fn runs(recent: &[Report], standing: Option<&Standing>, ended: Option<Report>) -> Vec<Report> {
-    let mut runs = recent.to_vec();
-    for run in standing.and_then(|standing| standing.last.clone()).into_iter().chain(ended) {
-        match runs.iter_mut().find(|known| known.run_id == run.run_id) {
-            Some(known) if known.outcome.is_none() => *known = run,
-            Some(_) => {}
-            None => runs.push(run),
-        }
-    }
-    runs.sort_by_key(|run| std::cmp::Reverse((run.started_at, run.run_id)));
-    runs
+/// What was read of many runs may be some moments older than the last one.
+fn runs(recent: &[Report], standing: Option<&Standing>) -> Vec<Report> {
+    let last = standing.and_then(|standing| standing.last.as_ref());
+    let older = recent.iter().filter(|run| last.is_none_or(|last| last.run_id != run.run_id));
+    last.into_iter().chain(older).cloned().collect()
 }
 
 /// The run of this process, or the one that the ledger knows.
