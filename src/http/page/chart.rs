@@ -7,8 +7,9 @@ use maud::{Markup, html};
 use super::words;
 use crate::report::{Outcome, Report};
 
-/// The height of the tallest column, and the place of one with its gap.
-const HEIGHT: u64 = 40;
+/// Where columns stand, the height of the tallest, and the place of one with its gap. Above it is room for a cross.
+const GROUND: u64 = 42;
+const HEIGHT: u64 = 32;
 const STEP: usize = 8;
 const WIDTH: usize = 6;
 /// So many columns have a place.
@@ -49,7 +50,7 @@ fn chart(
     html! {
         figure {
             figcaption { (title) " " span.quiet { "most " (shown(most)) } }
-            svg.chart role="img" viewBox={ "0 0 " (PLACES * STEP) " " (HEIGHT + 2) } {
+            svg.chart role="img" viewBox={ "0 0 " (PLACES * STEP) " " (GROUND) } {
                 title { (words) }
                 path.columns d=(columns(runs, &values, most, false)) {}
                 @if failures > 0 {
@@ -77,9 +78,8 @@ fn columns(runs: &[&Report], values: &[u64], most: u64, are_failures: bool) -> S
     for ((run, value), x) in runs.iter().zip(values).zip(places(runs)) {
         // Nothing is a line, and the smallest number can be told from it.
         let height = (value.saturating_mul(HEIGHT)).checked_div(most).unwrap_or_default() + u64::from(*value > 0) + 1;
-        let height = height.min(HEIGHT + 1);
         if failed(run) == are_failures {
-            let _ = write!(path, "M{} {}v-{height}", x + WIDTH / 2, HEIGHT + 2);
+            let _ = write!(path, "M{} {}v-{height}", x + WIDTH / 2, GROUND);
         }
     }
     path
@@ -88,7 +88,7 @@ fn columns(runs: &[&Report], values: &[u64], most: u64, are_failures: bool) -> S
 fn crosses(runs: &[&Report]) -> String {
     let mut path = String::new();
     for (_, x) in runs.iter().zip(places(runs)).filter(|(run, _)| failed(run)) {
-        let _ = write!(path, "M{x} 3l{WIDTH} {WIDTH}m0-{WIDTH}l-{WIDTH} {WIDTH}");
+        let _ = write!(path, "M{x} 1l{WIDTH} {WIDTH}m0-{WIDTH}l-{WIDTH} {WIDTH}");
     }
     path
 }
@@ -112,9 +112,9 @@ mod tests {
         let shown = charts("a", &runs).0;
         let part = "<title>Rows deleted by a in its last 3 runs: last 4, most 8; 1 failed, marked with a cross</title>";
         assert!(shown.contains(part), "{shown}");
-        assert!(shown.contains(r#"class="columns" d="M220 42v-41M228 42v-1""#), "{shown}");
-        assert!(shown.contains(r#"class="failed" d="M236 42v-22""#), "{shown}");
-        assert!(shown.contains(r#"class="crosses" d="M233 3l6 6m0-6l-6 6""#), "{shown}");
+        assert!(shown.contains(r#"class="columns" d="M220 42v-34M228 42v-1""#), "{shown}");
+        assert!(shown.contains(r#"class="failed" d="M236 42v-18""#), "{shown}");
+        assert!(shown.contains(r#"class="crosses" d="M233 1l6 6m0-6l-6 6""#), "{shown}");
         assert!(charts("a", &[]).0.contains("No run yet"));
     }
 }

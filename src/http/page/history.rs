@@ -1,4 +1,4 @@
-//! A table of runs.
+//! A table of runs. On a phone each row is a small card, and says by its roles that it is a row still.
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
@@ -14,18 +14,18 @@ pub(super) fn table(runs: &[(&Report, &Zone)], are_of_many: bool, longest_error:
             p.quiet { "No run yet." }
         } @else {
             div #runs .scroll role="region" aria-label="Runs" tabindex="0" {
-                table {
-                    thead {
-                        tr {
-                            th scope="col" { "Started" }
-                            @if are_of_many { th scope="col" { "Job" } }
-                            th scope="col" { "Outcome" }
-                            th.number scope="col" { "Rows" }
-                            th.number scope="col" { "Took" }
-                            th scope="col" { "By" }
+                table role="table" {
+                    thead role="rowgroup" {
+                        tr role="row" {
+                            th role="columnheader" { "Started" }
+                            @if are_of_many { th role="columnheader" { "Job" } }
+                            th role="columnheader" { "Outcome" }
+                            th.number role="columnheader" { "Rows" }
+                            th.number role="columnheader" { "Took" }
+                            th role="columnheader" { "By" }
                         }
                     }
-                    tbody { @for (run, zone) in runs { (row(run, zone, are_of_many, longest_error, now)) } }
+                    tbody role="rowgroup" { @for (run, zone) in runs { (row(run, zone, are_of_many, longest_error, now)) } }
                 }
             }
         }
@@ -35,17 +35,17 @@ pub(super) fn table(runs: &[(&Report, &Zone)], are_of_many: bool, longest_error:
 fn row(run: &Report, zone: &Zone, with_job: bool, longest_error: usize, now: DateTime<Utc>) -> Markup {
     let (sign, class) = words::sign(run);
     html! {
-        tr {
-            td { (words::time(run.started_at, zone)) br; span.quiet { (words::ago(run.started_at, now)) } }
-            @if with_job { td { a href={ "/jobs/" (run.job) } { (run.job) } } }
-            td.outcome {
+        tr role="row" {
+            td role="cell" { (words::time(run.started_at, zone)) br; span.quiet { (words::ago(run.started_at, now)) } }
+            @if with_job { td role="cell" { a href={ "/jobs/" (run.job) } { (run.job) } } }
+            td.outcome role="cell" {
                 span.(class) { span aria-hidden="true" { (sign) " " } (words::outcome(run)) }
                 @if let Some(reason) = run.stopped_by { br; span.quiet { (words::stopped_by(reason)) } }
                 @if let Some(error) = &run.error { br; span.error { (words::shortened(error, longest_error)) } }
             }
-            td.number { (words::number(run.deleted_count)) }
-            td.number { @if run.outcome.is_some() { (words::took(run.duration_ms)) } @else { "–" } }
-            td { (words::trigger(run.trigger)) br; span.quiet { (run.host) } }
+            td.number.rows role="cell" { (words::number(run.deleted_count)) }
+            td.number.took role="cell" { @if run.outcome.is_some() { (words::took(run.duration_ms)) } @else { "–" } }
+            td role="cell" { (words::trigger(run.trigger)) br; span.quiet { (run.host) } }
         }
     }
 }
