@@ -36,7 +36,7 @@ fn row(run: &Report, zone: &Zone, with_job: bool, longest_error: usize, now: Dat
     let (sign, class) = words::sign(run);
     html! {
         tr role="row" {
-            td role="cell" { (words::time(run.started_at, zone)) br; span.quiet { (words::ago(run.started_at, now)) } }
+            td role="cell" { (words::time(run.started_at, zone)) " " br; span.quiet { (words::ago(run.started_at, now)) } }
             @if with_job { td role="cell" { a href={ "/jobs/" (run.job) } { (run.job) } } }
             td.outcome role="cell" {
                 span.(class) { span aria-hidden="true" { (sign) " " } (words::outcome(run)) }
@@ -44,8 +44,8 @@ fn row(run: &Report, zone: &Zone, with_job: bool, longest_error: usize, now: Dat
                 @if let Some(error) = &run.error { br; span.error { (words::shortened(error, longest_error)) } }
             }
             td.number.rows role="cell" { (words::number(run.deleted_count)) }
-            td.number.took role="cell" { @if run.outcome.is_some() { (words::took(run.duration_ms)) } @else { "–" } }
-            td role="cell" { (words::trigger(run.trigger)) br; span.quiet { (run.host) } }
+            td.number.took role="cell" { @if run.outcome.is_some() { (words::took(run.duration_ms)) } }
+            td role="cell" { (words::trigger(run.trigger)) " " br; span.quiet { (run.host) } }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::clients::install::{copy, node_is_recent, run, step};
 use crate::http::called::{Called, READ_SECRET, SECRET, SLOWLY};
@@ -13,7 +14,7 @@ use crate::stage::Stage;
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
 const INSTALLED: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/browser");
 /// Of all that is done there, on a slow machine.
-const LIMIT: std::time::Duration = std::time::Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_mins(4);
 /// A job whose table is not there.
 const BROKEN: &str = "[jobs.broken]\nschedule = \"manual\"\npreset = \"authjs-prisma\"\ntable = \"Absent\"";
 

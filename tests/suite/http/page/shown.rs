@@ -57,7 +57,7 @@ fn nothing_that_a_database_says_becomes_markup() {
         r#"UPDATE sweepd_run SET state = 'failed', error = '<script>alert(1)</script> & more', host = '"><img src=x>'"#,
     );
     stage.database().execute(
-        r#"INSERT INTO sweepd_paused SELECT target, job, '</p><script>x</script>', '2026-01-02T03:04:05.000Z' FROM sweepd_run"#,
+        "INSERT INTO sweepd_paused SELECT target, job, '</p><script>x</script>', '2026-01-02T03:04:05.000Z' FROM sweepd_run",
     );
     let visitor = Visitor::with(&called, SECRET);
     called.get_until("/api/jobs", |jobs| jobs.json()["jobs"][0]["lastRun"]["outcome"] == "failed");
