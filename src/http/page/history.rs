@@ -43,7 +43,8 @@ fn row(run: &Report, zone: &Zone, with_job: bool, longest_error: usize, now: Dat
                 @if let Some(reason) = run.stopped_by { br; span.quiet { (words::stopped_by(reason)) } }
                 @if let Some(error) = &run.error { br; span.error { (words::shortened(error, longest_error)) } }
             }
-            td.number.rows role="cell" { (words::number(run.deleted_count)) }
+            // How far a run is, is said above, by the second.
+            td.number.rows role="cell" { @if run.outcome.is_some() { (words::number(run.deleted_count)) } }
             td.number.took role="cell" { @if run.outcome.is_some() { (words::took(run.duration_ms)) } }
             td role="cell" { (words::trigger(run.trigger)) " " br; span.quiet { (run.host) } }
         }
