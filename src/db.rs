@@ -16,6 +16,7 @@ pub mod catalog_sql;
 pub mod children;
 pub mod demo_sql;
 pub mod expiry_sql;
+pub mod history_sql;
 pub mod introspect;
 pub mod ledger_sql;
 pub mod migrate;

@@ -22,6 +22,7 @@
 //! | `/api/sessions`, `/api/users` | `sessions`, `users` |
 //! | `/healthz`, `/readyz` | `health` |
 //! | `/metrics` | `metrics` |
+//! | `/`, `/jobs`, `/login`: the status page | `page` |
 //! | `/api/openapi.json` | `openapi` |
 
 mod answer;
@@ -37,6 +38,7 @@ mod jobs;
 pub mod listen;
 mod metrics;
 mod openapi;
+mod page;
 mod query;
 mod runs;
 mod sessions;
@@ -93,13 +95,16 @@ pub struct State {
     pub status: Status,
     /// What is counted.
     pub metrics: Metrics,
+    /// Who is logged in to the status page.
+    logins: page::Logins,
 }
 
 impl State {
     /// The state of a server with these settings.
     #[must_use]
     pub fn new(settings: watch::Receiver<Settings>, status: Status, metrics: Metrics) -> Self {
-        Self { gate: Gate::new(settings.clone(), status.clock.clone()), settings, status, metrics }
+        let gate = Gate::new(settings.clone(), status.clock.clone());
+        Self { gate, settings, status, metrics, logins: page::Logins::default() }
     }
 }
 
@@ -129,5 +134,5 @@ pub fn router(state: State) -> axum::Router {
         .routes(routes!(users::update));
     let (router, description) = calls.split_for_parts();
     let counted = from_fn_with_state(state.metrics.clone(), metrics::count);
-    router.merge(openapi::router(&description)).layer(counted).with_state(state)
+    router.merge(openapi::router(&description)).merge(page::router()).layer(counted).with_state(state)
 }

@@ -290,24 +290,24 @@ pub fn arm(engine: Engine, target: &str, job: &str, schedule: &str, now: DateTim
 /// `now` was answered by a clock that was ahead.
 #[must_use]
 pub fn armed(engine: Engine, target: &str, job: &str, now: DateTime<Utc>) -> Statement {
-    Statement::text(engine, "SELECT ")
+    push_armed(Statement::new(engine), "", target, job, now)
+}
+
+/// With `more` columns in the end.
+pub(super) fn push_armed(statement: Statement, more: &str, target: &str, job: &str, now: DateTime<Utc>) -> Statement {
+    let engine = statement.engine();
+    statement
+        .push("SELECT ")
         .push(&instant_text(engine, "since"))
         .push(", (SELECT ")
         .push(&instant_text(engine, "MAX(scheduled_for)"))
         .push(" FROM ")
         .push(&own_table(engine, "run"))
-        .push(" WHERE target = ")
-        .bind(target)
-        .push(" AND job = ")
-        .bind(job)
+        .with(|statement| of(statement, target, job))
         .push(" AND scheduled_for <= ")
         .with(|statement| instant(statement, Some(now)))
-        .push("), schedule FROM ")
-        .push(&own_table(engine, "armed"))
-        .push(" WHERE target = ")
-        .bind(target)
-        .push(" AND job = ")
-        .bind(job)
+        .push(&format!("), schedule{more} FROM {}", own_table(engine, "armed")))
+        .with(|statement| of(statement, target, job))
 }
 
 /// Pauses a job; changes no row when it is paused.
@@ -336,8 +336,14 @@ pub fn resume(engine: Engine, target: &str, job: &str) -> Statement {
 /// Selects since when a job is paused, and on which host it was.
 #[must_use]
 pub fn paused(engine: Engine, target: &str, job: &str) -> Statement {
-    Statement::text(engine, &format!("SELECT {}, host FROM ", instant_text(engine, "since")))
-        .push(&own_table(engine, "paused"))
+    push_paused(Statement::new(engine), "", target, job)
+}
+
+/// With `more` columns in the end.
+pub(super) fn push_paused(statement: Statement, more: &str, target: &str, job: &str) -> Statement {
+    let engine = statement.engine();
+    statement
+        .push(&format!("SELECT {}, host{more} FROM {}", instant_text(engine, "since"), own_table(engine, "paused")))
         .with(|statement| of(statement, target, job))
 }
 
@@ -384,35 +390,17 @@ pub fn history(engine: Engine, limit: u32) -> Statement {
     select(engine).with(|statement| newest_first(statement, limit))
 }
 
-/// Selects the newest runs of a job, newest first; skipped instants are none.
-#[must_use]
-pub fn runs_of(engine: Engine, target: &str, job: &str, limit: u32) -> Statement {
-    select(engine)
-        .with(|statement| of(statement, target, job))
-        .push(" AND state <> 'skipped'")
-        .with(|statement| newest_first(statement, limit))
-}
-
-/// Selects the newest run of a job that did its work.
-#[must_use]
-pub fn last_success(engine: Engine, target: &str, job: &str) -> Statement {
-    select(engine)
-        .with(|statement| of(statement, target, job))
-        .push(" AND state IN ('completed', 'partial')")
-        .with(|statement| newest_first(statement, 1))
-}
-
-fn newest_first(statement: Statement, limit: u32) -> Statement {
+pub(super) fn newest_first(statement: Statement, limit: u32) -> Statement {
     statement.push(&format!(" ORDER BY started_at DESC, id DESC LIMIT {limit}"))
 }
 
 pub(super) fn select(engine: Engine) -> Statement {
-    Statement::text(engine, "SELECT ").push(&report_columns(engine)).push(" FROM ").push(&own_table(engine, "run"))
+    Statement::text(engine, &format!("SELECT {}, plan FROM {}", report_columns(engine), own_table(engine, "run")))
 }
 
-/// The columns of a report, in this order: id, job, trigger, scheduled instant, start, end, cutoff, state, what
-/// stopped it, deleted, batches, order, throttled, host, error, plan. Instants are RFC 3339 text.
-fn report_columns(engine: Engine) -> String {
+/// The columns of a report but the last one, which is the plan, in this order: id, job, trigger, scheduled instant, start,
+/// end, cutoff, state, what stopped it, deleted, batches, order, throttled, host, error. Instants are RFC 3339 text.
+pub(super) fn report_columns(engine: Engine) -> String {
     let instant = |column: &str| instant_text(engine, column);
     [
         id_text(engine),
@@ -421,7 +409,7 @@ fn report_columns(engine: Engine) -> String {
         instant("started_at"),
         instant("finished_at"),
         instant("cutoff"),
-        "state, stopped_by, deleted, batches, sweep_order, throttled, host, error, plan".to_owned(),
+        "state, stopped_by, deleted, batches, sweep_order, throttled, host, error".to_owned(),
     ]
     .join(", ")
 }

@@ -13,21 +13,24 @@ use axum::response::{IntoResponse as _, Response};
 use tracing::error;
 
 use super::failure::{Failure, shaped};
+use super::page;
 
 /// The longest target of a request, in bytes.
 const LONGEST_TARGET: usize = 8 * 1024;
 
 pub(super) async fn answer(request: Request, next: Next) -> Response {
+    let for_people = page::is_for(&request);
     let answer = if length(request.uri()) > LONGEST_TARGET {
         let error = format!("the target is longer than {LONGEST_TARGET} bytes");
         Failure::new(StatusCode::URI_TOO_LONG, error).closing().into_response()
     } else {
         surviving(request, next).await
     };
-    let mut answer = shaped(answer).await;
+    let mut answer = shaped(answer, for_people).await;
     let headers = answer.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // What may be kept says so itself.
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     answer
 }
 

@@ -57,7 +57,7 @@ impl Secret {
         Ok(Self::digest(text.as_bytes()))
     }
 
-    fn digest(bytes: &[u8]) -> Self {
+    pub(super) fn digest(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
@@ -94,8 +94,7 @@ pub(super) enum Access {
 
 impl Secrets {
     /// Takes equally long whatever was given.
-    fn access(&self, given: &[u8]) -> Option<Access> {
-        let given = Secret::digest(given);
+    fn access(&self, given: &Secret) -> Option<Access> {
         let full = given.is(Some(&self.full)) | given.is(self.previous.as_ref());
         let read = given.is(self.read.as_ref());
         match (bool::from(full), bool::from(read)) {
@@ -122,15 +121,21 @@ impl Gate {
         Self { settings, attempts: Arc::default(), waiting: Arc::new(Semaphore::new(HELD_BACK)), clock }
     }
 
-    async fn access(&self, parts: &Parts) -> Result<Access, Failure> {
-        let access = bearer(&parts.headers).and_then(|given| self.settings.borrow().secrets.access(given));
+    /// What a secret allows at the moment.
+    pub(super) fn access(&self, given: &Secret) -> Option<Access> {
+        self.settings.borrow().secrets.access(given)
+    }
+
+    async fn admit(&self, parts: &Parts) -> Result<Access, Failure> {
+        let access = bearer(&parts.headers).and_then(|given| self.access(&Secret::digest(given)));
         match access {
             Some(access) => Ok(access),
             None => Err(self.refuse(parts.extensions.get()).await),
         }
     }
 
-    async fn refuse(&self, peer: Option<&Peer>) -> Failure {
+    /// The answer to a wrong secret, in good time.
+    pub(super) async fn refuse(&self, peer: Option<&Peer>) -> Failure {
         let source = peer.map_or(Source::Socket, |peer| peer.source);
         let verdict = self.attempts.lock().unwrap_or_else(PoisonError::into_inner).count(source, self.clock.steady());
         if let Some(attempts) = verdict.to_tell {
@@ -186,7 +191,7 @@ where
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        Reader(Gate::from_ref(state).access(parts).await?).operator()
+        Reader(Gate::from_ref(state).admit(parts).await?).operator()
     }
 }
 
@@ -198,6 +203,6 @@ where
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        Gate::from_ref(state).access(parts).await.map(Self)
+        Gate::from_ref(state).admit(parts).await.map(Self)
     }
 }

@@ -90,7 +90,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
-async fn in_time(request: Request) -> Result<Vec<u8>, Failure> {
+/// The whole body.
+pub(super) async fn in_time(request: Request) -> Result<Vec<u8>, Failure> {
     let stop = request.extensions().get().map(|peer: &Peer| peer.stop.clone()).unwrap_or_default();
     let stopping = async {
         stop.cancelled().await;

@@ -37,6 +37,8 @@ const LAST_BYTES: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
     pub(super) source: Source,
+    /// Whether the connection is.
+    pub(super) encrypted: bool,
     /// Cancelled when the server stops.
     pub(super) stop: CancellationToken,
 }
@@ -58,7 +60,7 @@ impl Connections {
         let Some(tls) = self.settings.borrow().tls.clone() else { return self.serve(stream, peer).await };
         let handshake = tokio::time::timeout(HANDSHAKE_LIMIT, TlsAcceptor::from(tls.0).accept(stream));
         match self.stop.run_until_cancelled(handshake).await {
-            Some(Ok(Ok(stream))) => self.serve(stream, peer).await,
+            Some(Ok(Ok(stream))) => self.serve(stream, Peer { encrypted: true, ..peer }).await,
             Some(Ok(Err(error))) => debug!(from = %peer.source, "no connection by TLS: {error}"),
             Some(Err(_)) => debug!(from = %peer.source, "no connection by TLS in time"),
             None => {}

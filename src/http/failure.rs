@@ -2,14 +2,16 @@
 
 use std::fmt::Display;
 
-use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoResponses, ToSchema};
+
+use super::page;
 
 /// Longer texts are not ours.
 const LONGEST_TEXT: usize = 8 * 1024;
@@ -21,6 +23,10 @@ pub struct Failure {
     body: FailureBody,
     closing: bool,
 }
+
+/// What went wrong, beside the JSON that says it.
+#[derive(Debug, Clone)]
+struct Said(String);
 
 /// The JSON of an error.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,6 +61,12 @@ impl Failure {
         &self.body.error
     }
 
+    /// Whether the connection ends with this answer.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
     /// The connection ends with this answer.
     #[must_use]
     pub fn closing(mut self) -> Self {
@@ -69,7 +81,8 @@ impl Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.body)).into_response();
+        let said = Said(self.body.error.clone());
+        let mut response = (self.status, Extension(said), Json(self.body)).into_response();
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -81,21 +94,35 @@ impl IntoResponse for Failure {
     }
 }
 
-/// Gives the errors that the router makes by itself (no such path, no such method, a bad query) the shape of ours.
-pub(super) async fn shaped(response: Response) -> Response {
+/// Gives the errors that the router makes by itself (no such path, no such method, a bad query) the shape of ours, and all
+/// of them that of a page `for_people`.
+pub(super) async fn shaped(response: Response, for_people: bool) -> Response {
     let status = response.status();
-    let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == b"application/json");
-    if is_json || !(status.is_client_error() || status.is_server_error()) {
+    let kind = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let is_shaped = kind.starts_with(b"text/html") || (kind == b"application/json" && !for_people);
+    if is_shaped || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let (mut parts, body) = response.into_parts();
-    let text = to_bytes(body, LONGEST_TEXT).await.unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let error = if text.trim().is_empty() { status.canonical_reason().unwrap_or("failed") } else { text.trim() };
-    let (shape, body) = Failure::new(status, error).into_response().into_parts();
+    let error = match parts.extensions.remove::<Said>() {
+        Some(Said(error)) => error,
+        None => text(status, body).await,
+    };
+    let shape = if for_people { page::wrong(status, &error) } else { Failure::new(status, error).into_response() };
+    let (shape, body) = shape.into_parts();
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.extend(shape.headers);
     Response::from_parts(parts, Body::new(body))
+}
+
+async fn text(status: StatusCode, body: Body) -> String {
+    let text = to_bytes(body, LONGEST_TEXT).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    if text.trim().is_empty() {
+        status.canonical_reason().unwrap_or("failed").to_owned()
+    } else {
+        text.trim().to_owned()
+    }
 }
 
 /// How calls are described that only read and whose parameters can be wrong.

@@ -222,7 +222,7 @@ async fn accept<L: Listener + Sync>(listener: L, connections: Arc<Connections>) 
                     let Ok(place) = Arc::clone(&connections.free).acquire_owned().await else { return };
                     let (connections, stop) = (Arc::clone(&connections), stop.clone());
                     connections.tasks.clone().spawn(async move {
-                        L::serve(&connections, stream, Peer { source, stop }).await;
+                        L::serve(&connections, stream, Peer { source, encrypted: false, stop }).await;
                         drop(place);
                     });
                 }

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::row::{self, id, report};
 use super::{Armed, Ledger, Pause};
-use crate::db::{Database, DbError, ledger_sql};
+use crate::db::history_sql::{self, MOST, Place};
+use crate::db::{Database, DbError, DecodeError, Row, Statement, ledger_sql};
 use crate::report::{Report, RunId};
 
 /// How many old runs are deleted in one step.
@@ -15,7 +16,7 @@ const FORGET_ROWS: u64 = 1000;
 const FORGET_STEPS: u32 = 10;
 
 /// What the ledger says of a job.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Standing {
     /// Its schedule; none while no worker has told it to the ledger.
     pub armed: Option<Armed>,
@@ -70,23 +71,58 @@ impl Ledger {
         database.decode(|| rows.first().map(report).transpose())
     }
 
-    /// What there is to know of a job at `now`.
+    /// What there is to know of each of the jobs at `now`.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn standing(&self, target: &str, job: &str, now: DateTime<Utc>) -> Result<Standing, DbError> {
+    pub async fn standings(&self, jobs: &[Place], now: DateTime<Utc>) -> Result<Vec<Standing>, DbError> {
         let engine = self.database.engine();
-        let armed = self.database.read(ledger_sql::armed(engine, target, job, now)).await?;
-        let last = self.database.read(ledger_sql::runs_of(engine, target, job, 1)).await?;
-        let success = self.database.read(ledger_sql::last_success(engine, target, job)).await?;
-        let paused = self.paused(target, job).await?;
-        self.database.decode(|| {
-            Ok(Standing {
-                armed: armed.first().map(row::armed).transpose()?,
-                last: last.first().map(report).transpose()?,
-                last_success: success.first().map(report).transpose()?.and_then(|report| report.finished_at),
-                paused,
-            })
-        })
+        let mut standings = vec![Standing::default(); jobs.len()];
+        let armed = |jobs: &[Place]| history_sql::armed(engine, jobs, now);
+        self.each(jobs, &armed, 3, row::armed, |job, armed| standings[job].armed = Some(armed)).await?;
+        let last = |jobs: &[Place]| history_sql::runs(engine, jobs, 1, true);
+        self.each(jobs, &last, 16, report, |job, last| standings[job].last = Some(last)).await?;
+        let success = |jobs: &[Place]| history_sql::last_success(engine, jobs);
+        self.each(jobs, &success, 16, report, |job, run| standings[job].last_success = run.finished_at).await?;
+        let paused = |jobs: &[Place]| history_sql::paused(engine, jobs);
+        self.each(jobs, &paused, 2, row::pause, |job, pause| standings[job].paused = Some(pause)).await?;
+        Ok(standings)
+    }
+
+    /// The newest runs of each of the jobs, newest first, without their plans; skipped instants are none.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn recent(&self, jobs: &[Place], limit: u32) -> Result<Vec<Vec<Report>>, DbError> {
+        let mut found = vec![Vec::new(); jobs.len()];
+        let runs = |jobs: &[Place]| history_sql::runs(self.database.engine(), jobs, limit, false);
+        self.each(jobs, &runs, 16, report, |job, run| found[job].push(run)).await?;
+        // A union of ordered selects promises no order.
+        for runs in &mut found {
+            runs.sort_by_key(|run| std::cmp::Reverse((run.started_at, run.run_id)));
+        }
+        Ok(found)
+    }
+
+    /// Hands out each row for the job whose place stands in the column `place`.
+    async fn each<T>(
+        &self,
+        jobs: &[Place],
+        sql: &impl Fn(&[Place]) -> Statement,
+        place: usize,
+        read: fn(&Row) -> Result<T, DecodeError>,
+        mut hand_out: impl FnMut(usize, T),
+    ) -> Result<(), DbError> {
+        for (chunk, jobs) in jobs.chunks(MOST).enumerate() {
+            let rows = self.database.read(sql(jobs)).await?;
+            self.database.decode(|| {
+                rows.iter().try_for_each(|row| {
+                    let number: usize = row::parse(row.text(place)?)?;
+                    hand_out(chunk * MOST + number, read(row)?);
+                    Ok(())
+                })
+            })?;
+        }
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Ledger;
-use super::row::parse;
+use super::row;
 use crate::db::{DbError, ledger_sql};
 use crate::report::rfc3339;
 
@@ -50,9 +50,6 @@ impl Ledger {
     /// Those of the database.
     pub async fn paused(&self, target: &str, job: &str) -> Result<Option<Pause>, DbError> {
         let rows = self.database.read(ledger_sql::paused(self.database.engine(), target, job)).await?;
-        self.database.decode(|| {
-            let Some(row) = rows.first() else { return Ok(None) };
-            Ok(Some(Pause { since: parse(row.text(0)?)?, host: row.text(1)?.unwrap_or_default() }))
-        })
+        self.database.decode(|| rows.first().map(row::pause).transpose())
     }
 }

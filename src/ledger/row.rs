@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::Armed;
+use super::{Armed, Pause};
 use crate::db::{DecodeError, Row};
 use crate::report::{Outcome, Report, RunId, SweepOrder};
 
@@ -14,6 +14,10 @@ pub(super) fn armed(row: &Row) -> Result<Armed, DecodeError> {
         answered: parse_some(row.text(1)?)?,
         schedule: row.text(2)?.unwrap_or_default(),
     })
+}
+
+pub(super) fn pause(row: &Row) -> Result<Pause, DecodeError> {
+    Ok(Pause { since: parse(row.text(0)?)?, host: row.text(1)?.unwrap_or_default() })
 }
 
 pub(super) fn id(row: &Row) -> Result<RunId, DecodeError> {

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::job::{Active, Activity, Assignment, Handle, Job, Refused};
 use crate::ledger::Standing;
 use crate::lifecycle::Background;
-use crate::report::{RunId, Trigger};
+use crate::report::{Report, RunId, Trigger};
 use crate::sweep::stats::{DryRun, Stats};
 use crate::sweep::{Answer, Error, Phase, Request, plan};
 
@@ -126,6 +126,18 @@ impl Desk {
         Some(found.map(|found| found.value))
     }
 
+    /// What the last dry run found.
+    #[must_use]
+    pub fn last_dry_run(&self) -> Option<Result<Found<DryRun>, Found<Error>>> {
+        self.dry_run.last()
+    }
+
+    /// Whether there is a dry run now.
+    #[must_use]
+    pub fn is_trying(&self) -> bool {
+        self.dry_run.is_under_way()
+    }
+
     /// How a run would sweep now. None when the process stops.
     pub async fn plan(&self) -> Option<Result<plan::Shown, Error>> {
         let Assignment { job, sweeper, .. } = self.assignment();
@@ -153,8 +165,20 @@ impl Desk {
 
     /// What the ledger says of the job. None when the process stops.
     pub async fn standing(&self) -> Option<Result<Standing, Error>> {
-        let standing = self.books.standing(&self.job().spec.job).await?;
+        let standing = self.books.standing(&self.job().spec.job, self.since_last_run()).await?;
         Some(standing.map(|standing| self.with_active(standing)))
+    }
+
+    /// What was read before the last run ended here is old.
+    fn since_last_run(&self) -> Duration {
+        let Some(ended) = self.activity().last.and_then(|last| last.finished_at) else { return Duration::MAX };
+        let now = self.assigned.borrow().sweeper.clock.now();
+        (now - ended).to_std().unwrap_or_default()
+    }
+
+    /// The newest runs, newest first, without their plans, of all processes. None when the process stops.
+    pub async fn recent(&self) -> Option<Result<Arc<[Report]>, Error>> {
+        self.books.recent(&self.job().spec.job).await
     }
 
     /// An instant whose run waits for its turn is as good as answered.

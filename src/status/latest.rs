@@ -32,6 +32,12 @@ impl<T> Found<T> {
     pub fn age(&self) -> Duration {
         self.asked.elapsed()
     }
+
+    /// Whether it is known to have changed since.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        self.expired
+    }
 }
 
 /// The latest value, or why there is none.
@@ -102,6 +108,19 @@ where
     #[must_use]
     pub fn latest(&self) -> Option<Found<T>> {
         self.lock().value.clone()
+    }
+
+    /// What came of the last time.
+    #[must_use]
+    pub fn last(&self) -> Option<Result<Found<T>, Found<E>>> {
+        let state = self.lock();
+        state.failure.clone().map(Err).or_else(|| state.value.clone().map(Ok))
+    }
+
+    /// Whether something is being found out.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.lock().under_way.as_ref().is_some_and(|receiver| receiver.has_changed().is_ok())
     }
 
     /// The latest value, however old. When it `is_stale`, a newer one is found out meanwhile, but not all the time. That is

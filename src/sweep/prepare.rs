@@ -1,6 +1,7 @@
 //! What comes before a run: the connection, sweepd's own tables, the ledger, the claim; and what was found dead.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -10,9 +11,11 @@ use super::retry::retry_claim;
 use super::{Error, Request, Spec, Sweeper};
 use crate::audit::AuditLog;
 use crate::clock::Stopwatch;
+use crate::db::history_sql::Place;
 use crate::db::ledger_sql::NewRun;
 use crate::db::{Database, DbError, Trouble, migrate};
 use crate::ledger::{Armed, Claim, Found, Ledger, Standing};
+use crate::report::Report;
 
 impl Sweeper {
     /// Records a scheduled instant that came while the job was running.
@@ -61,21 +64,37 @@ impl Sweeper {
     /// # Errors
     /// Those of the database.
     pub async fn standings(&self, specs: &[&Spec]) -> Result<BTreeMap<String, Standing>, Error> {
-        let database = Database::connect(&self.database).await?;
-        let standings = self.standings_in(&database, specs).await;
-        database.close().await;
-        standings
+        let now = self.clock.now();
+        self.of_each(specs, async |ledger, jobs| ledger.standings(jobs, now).await).await
     }
 
-    async fn standings_in(&self, database: &Database, specs: &[&Spec]) -> Result<BTreeMap<String, Standing>, Error> {
-        self.create_own_tables(database).await?;
-        let ledger = Ledger::new(database, None, self.stale_after);
-        let mut standings = BTreeMap::new();
-        for spec in specs {
-            let target = database.qualify(&spec.layout.table).to_string();
-            standings.insert(spec.job.clone(), ledger.standing(&target, &spec.job, self.clock.now()).await?);
-        }
-        Ok(standings)
+    /// The newest runs of jobs of one database, newest first, without their plans.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn recent(&self, specs: &[&Spec], limit: u32) -> Result<BTreeMap<String, Arc<[Report]>>, Error> {
+        let found = self.of_each(specs, async |ledger, jobs| ledger.recent(jobs, limit).await).await?;
+        Ok(found.into_iter().map(|(job, runs)| (job, runs.into())).collect())
+    }
+
+    /// What is found in the ledger, by job.
+    async fn of_each<T>(
+        &self,
+        specs: &[&Spec],
+        find: impl AsyncFnOnce(&Ledger, &[Place]) -> Result<Vec<T>, DbError>,
+    ) -> Result<BTreeMap<String, T>, Error> {
+        let database = Database::connect(&self.database).await?;
+        let found = match self.create_own_tables(&database).await {
+            Ok(()) => {
+                let target = |spec: &Spec| database.qualify(&spec.layout.table).to_string();
+                let place = |spec: &&Spec| Place { target: target(spec), job: spec.job.clone() };
+                let jobs: Vec<_> = specs.iter().map(place).collect();
+                find(&Ledger::new(&database, None, self.stale_after), &jobs).await.map_err(Error::from)
+            }
+            Err(error) => Err(error),
+        };
+        database.close().await;
+        Ok(specs.iter().map(|spec| spec.job.clone()).zip(found?).collect())
     }
 
     /// Pauses a job or ends its pause, for all processes; false when it is so already.

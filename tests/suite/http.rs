@@ -9,6 +9,7 @@ mod health;
 mod jobs;
 mod limits;
 mod openapi;
+mod page;
 mod secrets;
 mod sessions;
 mod stand;

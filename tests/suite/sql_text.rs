@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use sweepd::db::alert_sql;
 use sweepd::db::batch_sql::Batch;
 use sweepd::db::expiry_sql::{Expiry, Moving};
+use sweepd::db::history_sql::{self, Place};
 use sweepd::db::ledger_sql::{self, Ending, NewRun};
 use sweepd::db::session_sql::{self, Key, SessionTable};
 use sweepd::db::sweep_sql::{Path, Stretch, Target};
@@ -168,6 +169,8 @@ fn ledger(text: &mut String, engine: Engine) {
     };
     let ending =
         Ending { outcome: Outcome::Failed, stopped_by: None, throttled: "{}".into(), error: Some("no".into()) };
+    let place = |job: &str| Place { target: "app.Session".into(), job: job.into() };
+    let jobs = [place("sessions"), place("tokens")];
     let (stale, history) = (Duration::from_millis(10_500), Duration::from_hours(24));
     let statements = [
         ("claim", ledger_sql::claim(engine, &run)),
@@ -175,8 +178,11 @@ fn ledger(text: &mut String, engine: Engine) {
         ("pause", ledger_sql::pause(engine, "app.Session", "sessions", "host")),
         ("resume", ledger_sql::resume(engine, "app.Session", "sessions")),
         ("paused", ledger_sql::paused(engine, "app.Session", "sessions")),
-        ("runs of a job", ledger_sql::runs_of(engine, "app.Session", "sessions", 1)),
-        ("last success", ledger_sql::last_success(engine, "app.Session", "sessions")),
+        ("last run of each", history_sql::runs(engine, &jobs, 1, true)),
+        ("runs of each", history_sql::runs(engine, &jobs, 30, false)),
+        ("last success of each", history_sql::last_success(engine, &jobs)),
+        ("pause of each", history_sql::paused(engine, &jobs)),
+        ("armed of each", history_sql::armed(engine, &jobs, at())),
         ("running", ledger_sql::running(engine, "app.Session", "sessions", stale)),
         ("progress", ledger_sql::progress(engine, id, 42)),
         ("heartbeat", ledger_sql::heartbeat(engine, id)),

@@ -73,7 +73,7 @@ fn build_sqlite(directory: &Path) -> Result<(), String> {
 }
 
 /// Does something once, and again when one of the files that it depends on has changed.
-fn step(
+pub fn step(
     directory: &Path,
     name: &str,
     inputs: &[&str],
@@ -92,7 +92,7 @@ fn step(
 }
 
 /// Files that are the same stay untouched: a client of another test process may be reading them.
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a directory");
     for entry in fs::read_dir(from).expect("the clients") {
         let (from, name) = entry.map(|entry| (entry.path(), entry.file_name())).expect("a file");
@@ -110,7 +110,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn run(directory: &Path, program: &str, arguments: &[&str]) -> Result<(), String> {
+pub fn run(directory: &Path, program: &str, arguments: &[&str]) -> Result<(), String> {
     // Prisma would fetch its migration engine for every command, though generating does not run it.
     let unused = find_program("true", &[]).ok_or("no program `true`")?;
     let program = if program.contains('/') { directory.join(program) } else { program.into() };
@@ -141,7 +141,7 @@ fn run(directory: &Path, program: &str, arguments: &[&str]) -> Result<(), String
 }
 
 /// Prisma 7 needs Node.js 20.19, 22.12 or 24.
-fn node_is_recent() -> Result<(), String> {
+pub fn node_is_recent() -> Result<(), String> {
     let output =
         Command::new("node").arg("--version").output().map_err(|error| format!("node does not start: {error}"))?;
     let version = String::from_utf8_lossy(&output.stdout);

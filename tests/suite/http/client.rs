@@ -94,7 +94,20 @@ impl Connection {
         self.try_answer().expect("an answer")
     }
 
+    /// The answer to HEAD, which has no body.
+    pub fn head(&mut self) -> Answer {
+        self.try_head().expect("an answer")
+    }
+
     pub fn try_answer(&mut self) -> io::Result<Answer> {
+        let mut answer = self.try_head()?;
+        let mut body = vec![0; answer.header("content-length").map_or(0, |length| length.parse().expect("a length"))];
+        self.0.read_exact(&mut body)?;
+        answer.body = String::from_utf8(body).expect("text");
+        Ok(answer)
+    }
+
+    fn try_head(&mut self) -> io::Result<Answer> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             if self.0.read_line(&mut head)? == 0 {
@@ -103,9 +116,6 @@ impl Connection {
         }
         let mut answer = Answer { status: 0, head, body: String::new() };
         answer.status = answer.head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        let mut body = vec![0; answer.header("content-length").map_or(0, |length| length.parse().expect("a length"))];
-        self.0.read_exact(&mut body)?;
-        answer.body = String::from_utf8(body).expect("text");
         Ok(answer)
     }
 
