@@ -78,10 +78,12 @@ fn long_ago(store: &Store) -> &'static str {
 
 /// What only the application knows.
 fn asked_for(name: &str, store: &Store) -> &'static str {
-    match store.writer {
-        Writer::Ask(_) => "\nwriter_timezone = \"UTC\"",
-        _ if Preset::find(name).is_some_and(|preset| preset.lifetime.is_some()) => "\nlifetime = \"2h\"",
-        _ => "",
+    if matches!(store.writer, Writer::Ask(_)) {
+        "\nwriter_timezone = \"UTC\""
+    } else if Preset::find(name).is_some_and(|preset| preset.lifetime.is_some()) {
+        "\nlifetime = \"2h\""
+    } else {
+        ""
     }
 }
 
