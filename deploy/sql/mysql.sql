@@ -22,6 +22,10 @@ GRANT SELECT, INSERT, DELETE ON app.sweepd_paused TO 'sweeper'@'%';
 GRANT SELECT, INSERT, UPDATE ON app.sweepd_told TO 'sweeper'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON app.sweepd_alert TO 'sweeper'@'%';
 
--- On request, for `sweepd sessions` and `sweepd users`, and their calls over HTTP.
+-- On request, for `sweepd sessions` and `sweepd users`, and their calls over HTTP. A new address makes `emailVerified` NULL. Leave
+-- out the columns that your table does not have.
 --GRANT SELECT, DELETE, UPDATE (`expires`) ON app.`Session` TO 'sweeper'@'%';
---GRANT SELECT (`id`, `role`, `name`, `email`), UPDATE (`role`, `name`, `email`) ON app.`User` TO 'sweeper'@'%';
+--GRANT SELECT (`id`, `role`, `name`, `email`, `emailVerified`), UPDATE (`role`, `name`, `email`, `emailVerified`) ON app.`User` TO 'sweeper'@'%';
+-- For `limits.max_replication_lag`, on the replica that `limits.replica` names: on MySQL the first, on MariaDB the second.
+--GRANT REPLICATION CLIENT ON *.* TO 'sweeper'@'%';
+--GRANT SLAVE MONITOR ON *.* TO 'sweeper'@'%';

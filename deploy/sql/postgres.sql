@@ -6,14 +6,8 @@
 
 CREATE ROLE sweeper LOGIN PASSWORD '...' NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
 
--- What everybody who can log in may do, unless it is taken from PUBLIC: connect to any database, make temporary tables, and
--- before PostgreSQL 15 create tables in the schema public. The owner of the database keeps all of it; give CONNECT to any
--- other role that needs it before you run these two.
-REVOKE CONNECT, TEMPORARY ON DATABASE app FROM PUBLIC;
-REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-GRANT CONNECT ON DATABASE app TO sweeper;
-
 -- The sessions. Of a row it sees when it expires and where it lies (ctid), and no token and no user.
+GRANT CONNECT ON DATABASE app TO sweeper;
 GRANT USAGE ON SCHEMA public, sweepd TO sweeper;
 GRANT SELECT ("expires", ctid), DELETE ON public."Session" TO sweeper;
 
@@ -33,8 +27,17 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON sweepd.alert TO sweeper;
 --GRANT UPDATE ("expires") ON public."Session" TO sweeper;
 -- For an archive, which holds whole rows.
 --GRANT SELECT ON public."Session" TO sweeper;
--- For `sweepd sessions` and `sweepd users`, and their calls over HTTP.
+-- For `sweepd sessions` and `sweepd users`, and their calls over HTTP. A new address makes "emailVerified" NULL. Leave out the
+-- columns that your table does not have.
 --GRANT SELECT, DELETE, UPDATE ("expires") ON public."Session" TO sweeper;
---GRANT SELECT ("id", "role", "name", "email"), UPDATE ("role", "name", "email") ON public."User" TO sweeper;
+--GRANT SELECT ("id", "role", "name", "email", "emailVerified"), UPDATE ("role", "name", "email", "emailVerified") ON public."User" TO sweeper;
 -- For `limits.max_replication_lag`.
 --GRANT pg_monitor TO sweeper;
+
+-- On request, and only after a look at who uses the database: to take from the role what everybody may do who can log in (PUBLIC).
+-- That is to connect to any database, to make temporary tables, and before PostgreSQL 15 to create tables in the schema public.
+-- These two take it from every role but the owner. The application is cut off by them if it connects as another role
+-- that has nothing of its own: so the first line, for each such role. (One that creates tables also needs CREATE ON SCHEMA public.)
+--GRANT CONNECT, TEMPORARY ON DATABASE app TO application;
+--REVOKE CONNECT, TEMPORARY ON DATABASE app FROM PUBLIC;
+--REVOKE CREATE ON SCHEMA public FROM PUBLIC;

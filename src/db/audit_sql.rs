@@ -41,7 +41,7 @@ pub fn insert(engine: Engine, table: &TableName, cells: &[Cell]) -> Statement {
 /// The statement that lets `user` write audit rows.
 #[must_use]
 pub fn grant(engine: Engine, table: &TableName, user: &str) -> String {
-    format!("GRANT SELECT, INSERT ON {} TO {user};", super::quote_table(engine, table))
+    format!("GRANT INSERT ON {} TO {user};", super::quote_table(engine, table))
 }
 
 /// Selects the storage class of a value of a column (`SQLite`), to write the same way as the application.

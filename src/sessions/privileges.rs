@@ -1,5 +1,6 @@
 //! What the database's user has to be allowed for session management.
 
+use super::users::verified;
 use super::{Error, Sessions, Settings};
 use crate::db::session_sql::{change_nothing, grant_sessions, grant_users};
 use crate::db::{Column, Database, DbError, Purpose, Statement, Table, Trouble, introspect};
@@ -45,8 +46,12 @@ async fn missing(database: &Database, settings: &Settings) -> Result<Vec<String>
 fn changeable<'a>(users: &'a Table, settings: &Settings) -> Option<(&'a Table, &'a Column, Vec<&'a Column>)> {
     let names = &settings.users;
     let id = users.column(&names.id)?;
-    let columns = [&names.role, &names.name, &names.email].into_iter().filter_map(|name| users.column(name));
-    let columns: Vec<_> = columns.collect();
+    let mut columns: Vec<_> =
+        [&names.role, &names.name, &names.email].into_iter().filter_map(|name| users.column(name)).collect();
+    // A new address makes it NULL.
+    if users.column(&names.email).is_some() {
+        columns.extend(verified(users));
+    }
     (!columns.is_empty()).then_some((users, id, columns))
 }
 

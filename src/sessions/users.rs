@@ -249,7 +249,7 @@ impl Store {
 }
 
 /// The column in which Auth.js notes when somebody proved that the address is theirs: not the new one.
-fn verified(table: &Table) -> Option<&Column> {
+pub(super) fn verified(table: &Table) -> Option<&Column> {
     let column = ["emailVerified", "email_verified"].into_iter().find_map(|name| table.column(name));
     column.filter(|column| column.nullable)
 }

@@ -47,7 +47,7 @@ fn wait_for_outcomes(stage: &Stage, daemon: &mut Process, outcome: &str, count: 
 }
 
 #[test]
-fn a_failure_is_told_once_and_so_is_that_all_is_well_again() {
+pub fn a_failure_is_told_once_and_so_is_that_all_is_well_again() {
     on_every_engine(|stage| {
         let receiver = Receiver::start();
         stage.fill(3, 2);
@@ -304,7 +304,7 @@ fn a_clock_that_was_ahead_hides_nothing() {
 }
 
 #[test]
-fn several_daemons_tell_it_once() {
+pub fn several_daemons_tell_it_once() {
     on_every_engine(|stage| {
         let receiver = Receiver::start();
         stage.fill(3, 2);

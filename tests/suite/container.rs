@@ -88,6 +88,11 @@ fn the_configurations_load() {
     let of_pods = [("SWEEPD_HTTP__LISTEN", "0.0.0.0:8787"), ("SWEEPD_PORT_8787_TCP", "tcp://10.0.0.7:8787")];
     let config = Config::from_text(Path::new("config.yaml"), &text, &of_pods.into_iter().collect());
     assert!(config.unwrap_or_else(|errors| panic!("{errors}")).http.is_some());
+    // The Secret has to be filled in: nobody starts it with a secret that all can read here.
+    let shipped = CONFIG.lines().find_map(|line| line.trim().strip_prefix("cron-secret: ")).expect("a secret");
+    std::fs::write(directory.path().join("cron-secret"), shipped.trim_matches('"')).unwrap();
+    assert!(Config::from_text(Path::new("config.yaml"), &text, &of_pods.into_iter().collect()).is_err(), "{shipped}");
+    std::fs::write(directory.path().join("cron-secret"), "0123456789abcdef0123456789abcdef").unwrap();
 
     let compose = std::fs::read_to_string(at("deploy/compose.yaml")).unwrap();
     let compose = here(&compose, "/run/secrets");

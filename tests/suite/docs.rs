@@ -2,9 +2,9 @@
 //!
 //! | tag | what is checked |
 //! |---|---|
-//! | `toml` | loads as a configuration (with `DATABASE_URL` set), without an error or a warning |
+//! | `toml` | loads as a configuration (with `DATABASE_URL` and `CRON_SECRET` set), without an error or a warning |
 //! | `sql`, `sql mysql`, `sql sqlite` | runs on `PostgreSQL`, `MariaDB` or `SQLite`, by an administrator: all blocks of a page in order, on a fresh database with the tables of Auth.js (or of the page's presets), users, an audit log and sweepd's own tables. The names `app` (the database) and `sweeper` (the role) stand for those of the test |
-//! | `json`, `yaml` | can be read; rules for Prometheus (`groups:`) are accepted by `promtool` |
+//! | `json`, `yaml` | can be read; rules for Prometheus (`groups:`) are accepted by `promtool`, and the alert of `docs/alerts.md` has the fields of one |
 //! | `promql` | `promtool` accepts each line; each `sweepd_...` is a metric that there is |
 //! | `sh` | the shell can read it, and each `sweepd ...` in it is a command line that sweepd accepts; on the pages of presets and in the guides (`GUIDES`) it is run too |
 //! | `console` | a transcript: each line with `$ ` is run (`transcripts.rs` says on which stage), and prints what stands below it, whatever its digits are; `...` stands for anything |
@@ -18,14 +18,19 @@ mod reference;
 mod sql;
 mod transcripts;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
 use clap::Parser as _;
+use serde_json::Value;
+use sweepd::alert::Event;
+use sweepd::alert::message::Message;
 use sweepd::cli::Cli;
+use sweepd::clock::Clock;
 use sweepd::config::{Config, Environment};
-use sweepd::db::{Engine, TableName, ledger_sql, sweep_sql};
-use sweepd::preset::{PRESETS, Preset};
+use sweepd::db::{Engine, ledger_sql};
+use sweepd::preset::PRESETS;
 
 use crate::metrics;
 use crate::oneshot::Shell;
@@ -131,7 +136,10 @@ fn is_heading(line: &str, anchor: &str) -> bool {
 
 #[test]
 fn configurations_load() {
-    let environment: Environment = [("DATABASE_URL", "postgresql://app@localhost/app")].into_iter().collect();
+    let environment: Environment =
+        [("DATABASE_URL", "postgresql://app@localhost/app"), ("CRON_SECRET", "the-secret-of-the-pages")]
+            .into_iter()
+            .collect();
     for block in checked("toml") {
         let loaded = Config::from_text(Path::new(&block.page), &block.text, &environment);
         assert!(loaded.is_ok(), "{}: {}", block.place(), loaded.unwrap_err());
@@ -142,7 +150,7 @@ fn configurations_load() {
 #[test]
 fn json_and_yaml_can_be_read() {
     for block in checked("json") {
-        let read = serde_json::from_str::<serde_json::Value>(&block.text);
+        let read = serde_json::from_str::<Value>(&block.text);
         assert!(read.is_ok(), "{}: {}", block.place(), read.unwrap_err());
     }
     for block in checked("yaml") {
@@ -151,6 +159,19 @@ fn json_and_yaml_can_be_read() {
         if block.text.starts_with("groups:") {
             metrics::accepts_rules(&block.text, &block.place());
         }
+    }
+}
+
+#[test]
+fn the_alert_that_is_shown_has_the_fields_of_one() {
+    let at = Clock::system().now();
+    let sent = serde_json::to_value(Message::plain(Event::Failed, String::new(), at, "web-1")).unwrap();
+    let blocks = blocks::of("docs/alerts.md").into_iter().filter(|block| block.tag == "json");
+    for block in blocks {
+        let shown: Value = serde_json::from_str(&block.text).unwrap();
+        let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(names(&shown), names(&sent), "{}", block.place());
+        assert_eq!(shown["event"], sent["event"]);
     }
 }
 
@@ -262,21 +283,6 @@ fn commands_of_the_guides_run() {
         let Some(shell) = Shell::with(servers::Engine::Postgres, libraries["authjs-prisma"].tables) else { return };
         let ran = run_commands(&shell, page);
         assert!(ran >= 3, "{page}: {ran}");
-    }
-}
-
-#[test]
-fn grants_of_the_pages_about_presets_are_those_that_check_prints() {
-    let own = ledger_sql::grants(Engine::Postgres, "public", "sweeper");
-    for (name, presets) in PAGES {
-        let blocks = blocks::of(name).into_iter().filter(|block| block.tag == "sql");
-        let sql: String = blocks.map(|block| block.text).collect();
-        let store = Preset::find(presets[0]).unwrap().store(Engine::Postgres).unwrap();
-        let schema = Some(store.schema.unwrap_or("public").to_owned());
-        let table = TableName { schema, name: store.table.to_owned() };
-        for grant in own.lines().chain([sweep_sql::grant(Engine::Postgres, &table, "sweeper").as_str()]) {
-            assert!(sql.lines().any(|line| line == grant), "{name}: {grant}");
-        }
     }
 }
 

@@ -31,13 +31,14 @@ fn statements(database: &TestDatabase, optional: &[&str]) -> String {
         Engine::Postgres => include_str!("../../deploy/sql/postgres.sql"),
         _ => include_str!("../../deploy/sql/mysql.sql"),
     };
-    let commented = |line: &str| line.strip_prefix("--").filter(|rest| rest.starts_with("GRANT")).map(str::to_owned);
+    let is_one = |line: &str| line.starts_with("GRANT") || line.starts_with("REVOKE");
+    let commented = |line: &str| line.strip_prefix("--").filter(|rest| is_one(rest)).map(str::to_owned);
     let chosen = |line: &str| optional.iter().any(|part| line.contains(part));
     let lines = text.lines().filter_map(|line| match commented(line) {
         Some(grant) => chosen(&grant).then_some(grant),
         None => Some(line.to_owned()),
     });
-    let text = lines.filter(|line| optional.is_empty() || line.starts_with("GRANT")).collect::<Vec<_>>().join("\n");
+    let text = lines.filter(|line| optional.is_empty() || is_one(line)).collect::<Vec<_>>().join("\n");
     let (name, user) = (database.name(), role(database));
     text.replace("sweeper", &user)
         .replace("'...'", &format!("'{PASSWORD}'"))
@@ -116,6 +117,8 @@ mod also {
         daemon::a_run_killed_in_the_middle_is_closed_and_goes_on_under_the_next_daemon,
         daemon::of_two_daemons_one_answers_each_instant,
         daemon::instants_that_come_during_a_run_are_skipped,
+        alerts::a_failure_is_told_once_and_so_is_that_all_is_well_again,
+        alerts::several_daemons_tell_it_once,
         sessions::commands::sessions_are_listed_touched_and_revoked,
         sessions::commands::users_get_roles_and_profiles,
         sessions::revoke::a_users_live_sessions_are_listed_newest_first_without_their_tokens,
@@ -123,6 +126,7 @@ mod also {
         sessions::revoke::all_sessions_of_a_user_go_but_one,
         sessions::users::a_role_is_changed_and_audited,
         sessions::users::a_profile_and_a_role_change_together_or_not_at_all,
+        sessions::users::a_new_address_is_not_verified,
         http::statistics::they_are_kept_and_have_an_age_until_a_run_or_somebody_insists,
     }
 }
@@ -139,6 +143,7 @@ fn each_deleted_row_is_in_its_archive() {
 fn admitted(engine: Engine) -> Option<(Stage, Session)> {
     set(true);
     let stage = Stage::fresh(engine)?;
+    stage.database().admin().execute(&statements(stage.database(), &["REVOKE"]));
     assert_ne!(stage.database().sweepd_url(), stage.database().url(), "sweepd has a role of its own");
     let session = Session::open(engine, stage.database().sweepd_url());
     Some((stage, session))

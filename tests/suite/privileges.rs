@@ -62,10 +62,10 @@ fn the_grants_that_check_prints_are_enough() {
     for engine in Engine::SERVERS {
         let Some(shell) = Shell::with(engine, &authjs(engine, "Session")) else { continue };
         shell.database.execute(audit_log(engine));
-        let users = quoted(engine, "User");
+        let (users, verified) = (quoted(engine, "User"), quoted(engine, "emailVerified"));
         shell.database.execute(&format!(
-            "CREATE TABLE {users} (id varchar(191) PRIMARY KEY, name text, email varchar(191), role varchar(20), secret text);
-             INSERT INTO {users} VALUES ('u', NULL, NULL, 'USER', 'x')"
+            "CREATE TABLE {users} (id varchar(191) PRIMARY KEY, name text, email varchar(191), role varchar(20), secret text, {verified} date);
+             INSERT INTO {users} VALUES ('u', NULL, NULL, 'USER', 'x', NULL)"
         ));
         shell.expect(0, &["migrate"]);
         create(&shell, engine, "sweepd");

@@ -56,7 +56,8 @@ fn prometheus(program: &Path, stage: &Stage, daemon: &str, port: u16) -> Process
         .replace("/etc/prometheus/sweepd-read-secret", &at("read-secret").display().to_string())
         .replace("127.0.0.1:8787", daemon);
     let rules = file("deploy/prometheus/sweepd.rules.yml");
-    let global = format!("global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [{rules:?}]\n");
+    let rules = rules.display();
+    let global = format!("global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [\"{rules}\"]\n");
     std::fs::write(at("prometheus.yml"), global + &scrape).unwrap();
     promtool(&["check".as_ref(), "config".as_ref(), &at("prometheus.yml")]);
     let mut command = Command::new(program);

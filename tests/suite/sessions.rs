@@ -70,10 +70,11 @@ impl App {
             Engine::MySql => "enum('USER', 'ADMIN')",
             Engine::Sqlite => "varchar(20) CHECK (role IN ('USER', 'ADMIN'))",
         };
-        let table = self.name("User");
+        let (table, verified) = (self.name("User"), self.name("emailVerified"));
+        let time = if self.engine == Engine::MySql { "datetime" } else { "timestamp" };
         self.stage.database().execute(&format!(
-            "CREATE TABLE {table} (id varchar(191) PRIMARY KEY, name varchar(60), email varchar(191) NOT NULL UNIQUE, role {role} NOT NULL);
-             INSERT INTO {table} VALUES ('ada', 'Ada', 'ada@example.com', 'USER'), ('bob', NULL, 'bob@example.com', 'ADMIN')"
+            "CREATE TABLE {table} (id varchar(191) PRIMARY KEY, name varchar(60), email varchar(191) NOT NULL UNIQUE, role {role} NOT NULL, {verified} {time} NULL);
+             INSERT INTO {table} (id, name, email, role) VALUES ('ada', 'Ada', 'ada@example.com', 'USER'), ('bob', NULL, 'bob@example.com', 'ADMIN')"
         ));
     }
 

@@ -24,7 +24,7 @@ struct Key {
 /// One name for all jobs and databases; the keys of the second ones stand with the first.
 fn general(table: &str) -> String {
     let table = table.replace("jobs.sessions", "jobs.NAME").replace("jobs.carts", "jobs.NAME");
-    table.replace("databases.shop", "databases.NAME")
+    table.replace("databases.shop", "databases.NAME").replace("alerts.ops", "alerts.NAME")
 }
 
 /// The keys of the sample file, and what is said of each table.
@@ -71,7 +71,7 @@ struct Read {
 fn read() -> BTreeMap<String, Read> {
     let text = "[databases.shop]\nurl = \"sqlite:a.db\"\n[jobs.sessions]\nschedule = \"manual\"\npreset = \"authjs-prisma\"\n\
                 [jobs.sessions.archive]\ndirectory = \"archive\"\n[audit.values]\nactor = \"sweepd\"\n\
-                [http]\nsecret = \"0123456789abcdef\"";
+                [http]\nsecret = \"0123456789abcdef\"\n[alerts.ops]\nurl = \"https://example.com/\"";
     let environment: Environment = [("DATABASE_URL", "postgresql://app@localhost/app")].into_iter().collect();
     let config = Config::from_text(Path::new("sweepd.toml"), text, &environment);
     let config = config.unwrap_or_else(|error| panic!("{error}"));
@@ -113,6 +113,7 @@ fn render() -> String {
 fn row(key: &Key, read: &Read, before: &str) -> String {
     let accepts = match (key.name.as_str(), read.accepts.as_str()) {
         ("preset", _) => "a name that `sweepd presets` lists".to_owned(),
+        ("events", _) => "a list of some of those in the default".to_owned(),
         // All numbers there are.
         (_, accepts) if accepts.len() > 250 => accepts.split(", from").next().unwrap_or_default().to_owned(),
         // What the head of the page says once.
@@ -122,6 +123,7 @@ fn row(key: &Key, read: &Read, before: &str) -> String {
     };
     let default = match (key.name.as_str(), &read.default) {
         ("schedule" | "directory", None) if key.table.starts_with("jobs") => "must be given".to_owned(),
+        ("url", None) if key.table == "alerts.NAME" => "this, or `url_file`, must be given".to_owned(),
         ("preset", None) => "this, or `table`, `expires_at` and `encoding`, must be given".to_owned(),
         ("batch_target", _) => "`\"1ms\"` on PostgreSQL, `\"10ms\"` elsewhere".to_owned(),
         (_, Some(default)) => format!("`{default}`"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{house, printed};
@@ -62,4 +63,40 @@ fn the_package_and_the_changelog_have_the_version_of_the_crate() {
     assert!(debian.starts_with(&format!("sweepd ({version}-")), "{debian}");
     let changelog = fs::read_to_string(house().join("CHANGELOG.md")).unwrap();
     assert!(changelog.contains(&format!("## {version}")), "{changelog}");
+}
+
+/// What is built from the sources and shown of it names its version, too.
+#[test]
+fn every_file_that_names_a_version_names_this_one() {
+    let version = manifest()["package"]["version"].as_str().unwrap().to_owned();
+    let mut files = vec![house().join("Dockerfile"), house().join("README.md")];
+    for folder in ["deploy", "docs"] {
+        files_of(&house().join(folder), &mut files);
+    }
+    let mut count = 0;
+    for file in files {
+        for named in versions(&fs::read_to_string(&file).unwrap()) {
+            assert_eq!(named, version, "{}; RELEASING.md, step 1", file.display());
+            count += 1;
+        }
+    }
+    assert!(count > 10, "{count}");
+}
+
+fn files_of(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files_of(&path, files) } else { files.push(path) }
+    }
+}
+
+/// Those that stand behind the program's name, or behind that of an image's label.
+fn versions(text: &str) -> impl Iterator<Item = &str> {
+    let behind = text.split("sweepd").skip(1).chain(text.split("image.version").skip(1));
+    behind.filter_map(|rest| {
+        let rest = rest.get(1..)?.trim_start_matches(['v', '"']);
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let version = rest.get(..end)?;
+        (version.split('.').count() == 3 && !version.starts_with('.')).then_some(version)
+    })
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use super::{deployed, shell};
 use crate::http::called::{Called, SECRET};
 use crate::oneshot::{Said, left};
-use crate::process::{Process, find_program, skip, sweepd};
+use crate::process::{Process, find_program, skip};
 use crate::servers::Engine;
 use crate::stage::{LIMIT, Stage};
 
@@ -76,10 +76,20 @@ fn a_run_on_their_machine_warns_of_what_is_left_and_fails_when_it_fails() {
     assert_eq!(left(&shell, Engine::Sqlite, "Session"), ["far", "never", "soon"]);
     let none = run(shell.path(), &script, &[("DATABASE_URL", "file:/nowhere/app.db")]);
     assert_eq!(none.code, 1, "{}{}", none.stdout, none.stderr);
-    // The version that it installs is this one.
-    let version = String::from_utf8(sweepd().arg("--version").output().unwrap().stdout).unwrap();
-    let version = version.trim().strip_prefix("sweepd ").unwrap();
-    assert!(workflow.contains(&format!("sweepd@{version}\n")) && workflow.contains(&format!("sweepd-{version}-")));
+}
+
+/// Who registers the name in a registry must not get the database's URL.
+#[test]
+fn it_installs_nothing_but_a_commit_that_somebody_named() {
+    let workflow = deployed("github-actions/clean.yml");
+    let commands: Vec<_> = workflow.lines().filter(|line| line.contains("cargo ")).map(str::trim).collect();
+    assert_eq!(commands, [r#"run: cargo install --locked --git "$SWEEPD_REPOSITORY" --rev "$SWEEPD_COMMIT" sweepd"#]);
+    for name in ["SWEEPD_REPOSITORY", "SWEEPD_COMMIT"] {
+        assert!(workflow.contains(&format!("{name}: ${{{{ vars.{name} }}}}\n")), "{name}");
+        assert!(crate::docs::blocks::page("docs/one-shot.md").contains(&format!("`{name}`")), "{name}");
+    }
+    // Another commit is not taken from the cache.
+    assert!(workflow.contains("key: sweepd-${{ vars.SWEEPD_COMMIT }}-"));
 }
 
 /// GitHub says nothing of a file that it cannot read: it does not run it.
