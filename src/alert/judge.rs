@@ -101,6 +101,7 @@ impl News {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
     use crate::report::{RunId, Trigger};
@@ -155,7 +156,7 @@ mod tests {
     fn a_stop_or_a_pause_is_no_trouble_and_no_recovery() {
         for stopped_by in [StoppedBy::Shutdown, StoppedBy::Paused] {
             let stopped = Report { stopped_by: Some(stopped_by), ..run(Outcome::Partial) };
-            assert_eq!(judge(known(None, 0), &[stopped.clone()], None).news, []);
+            assert_eq!(judge(known(None, 0), std::slice::from_ref(&stopped), None).news, []);
             let failed = known(Some(Event::Failed), 5);
             assert_eq!(judge(failed, &[stopped], None), Verdict { trouble: Some(Event::Failed), news: vec![] });
         }

@@ -45,13 +45,13 @@ impl Message {
             News::Still(event) => (still(job, *event), None, None, None),
             News::Recovered(from, run) => (recovered(job, *from, run), None, Some(*from), Some(run.clone())),
         };
-        let plain = Self::plain(news.event(), sentence, at, host);
+        let plain = Self::plain(news.event(), &sentence, at, host);
         Self { job: Some(job.to_owned()), overdue_since, recovered_from, run, ..plain }
     }
 
     /// What is about no job.
     #[must_use]
-    pub fn plain(event: Event, sentence: String, at: DateTime<Utc>, host: &str) -> Self {
+    pub fn plain(event: Event, sentence: &str, at: DateTime<Utc>, host: &str) -> Self {
         let message = format!("sweepd: {sentence}");
         let host = host.to_owned();
         Self { event, job: None, message, at, host, overdue_since: None, recovered_from: None, run: None }
@@ -134,6 +134,7 @@ fn rows(count: u64) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
 
@@ -141,7 +142,7 @@ mod tests {
     fn receivers_call_nobody_and_get_no_more_than_they_take() {
         let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let sentence = format!("sessions failed: <!channel> & @everyone {}", "ä".repeat(3000));
-        let body = Message::plain(Event::Failed, sentence, at, "host").to_json();
+        let body = Message::plain(Event::Failed, &sentence, at, "host").to_json();
         let slack: Value = serde_json::from_str(&wrapped(Format::Slack, &body)).unwrap();
         assert!(
             slack["text"].as_str().unwrap().starts_with("sweepd: sessions failed: &lt;!channel&gt; &amp; @everyone")

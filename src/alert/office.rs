@@ -167,13 +167,15 @@ impl Office {
             jobs.push(Subject { assignment, delay, answering });
         }
         let look = if catching_up { Look::Patient } else { Look::Whole };
-        let looks = by_database.iter().map(|(_, jobs)| teller::tell(&settings, jobs, look, now));
+        let looks = by_database.values().map(|jobs| teller::tell(&settings, jobs, look, now));
         for (told, (database, jobs)) in join_all(looks).await.into_iter().zip(&by_database) {
             match told {
                 Ok(told) => self.reached(&settings, database, told, now),
                 Err(error) => {
                     warn!(%database, "nobody can be told yet how its jobs are: {error}");
-                    jobs.iter().for_each(|subject| self.look_again(&subject.assignment.job.spec.job, now));
+                    for subject in jobs {
+                        self.look_again(&subject.assignment.job.spec.job, now);
+                    }
                     self.not_reached(&settings, database, &error, now);
                 }
             }
@@ -189,7 +191,7 @@ impl Office {
     fn reached(&mut self, settings: &Settings, database: &str, told: bool, now: DateTime<Utc>) {
         if self.away.remove(database).is_some_and(|away| away.told.is_some()) {
             let sentence = format!("the database {database} can be reached again");
-            self.keep(settings, Event::Recovered, sentence, now);
+            self.keep(settings, Event::Recovered, &sentence, now);
         }
         if told {
             self.couriers.values().for_each(|courier| drop(courier.send(Call::Look)));
@@ -202,11 +204,11 @@ impl Office {
         let is_new = away.told.is_none_or(|told| told.elapsed() >= settings.remind_after());
         if is_new && away.since.elapsed() >= AWAY {
             away.told = Some(Stopwatch::start());
-            self.keep(settings, Event::Unreachable, teller::unreachable(database, error), now);
+            self.keep(settings, Event::Unreachable, &teller::unreachable(database, error), now);
         }
     }
 
-    fn keep(&self, settings: &Settings, event: Event, sentence: String, now: DateTime<Utc>) {
+    fn keep(&self, settings: &Settings, event: Event, sentence: &str, now: DateTime<Utc>) {
         let body = Message::plain(event, sentence, now, &host::name()).to_json();
         let told = settings.told_of(event).filter_map(|channel| self.couriers.get(&channel.name));
         told.for_each(|courier| drop(courier.send(Call::Keep(body.clone()))));

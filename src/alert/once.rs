@@ -94,7 +94,7 @@ async fn tell_channels(settings: &Settings, jobs: Vec<Assignment>, clock: &Clock
     for (database, jobs) in &by_database {
         if let Err(error) = teller::tell(settings, jobs, Look::Runs, clock.now()).await {
             warn!(%database, "no ledger can keep what there is to tell: {error}");
-            tell_at_once(settings, teller::unreachable(database, &error), clock).await;
+            tell_at_once(settings, &teller::unreachable(database, &error), clock).await;
         }
     }
     let databases: Vec<_> =
@@ -115,7 +115,7 @@ async fn deliver(mut courier: Courier) {
     }
 }
 
-async fn tell_at_once(settings: &Settings, sentence: String, clock: &Clock) {
+async fn tell_at_once(settings: &Settings, sentence: &str, clock: &Clock) {
     let now = clock.now();
     let body = Message::plain(Event::Unreachable, sentence, now, &host::name()).to_json();
     let told = settings.told_of(Event::Unreachable).map(async |channel| {

@@ -67,6 +67,6 @@ fn chosen<'s>(session: &'s Session, names: &[String]) -> Result<Vec<&'s Channel>
 async fn test(session: &Session, channel: &Channel) -> Result<(), crate::webhook::Refusal> {
     let (now, host) = (session.clock.now(), host::name());
     let sentence = format!("this is a test from {host}; alerts to {} arrive", channel.name);
-    let body = Message::plain(Event::Test, sentence, now, &host).to_json();
+    let body = Message::plain(Event::Test, &sentence, now, &host).to_json();
     post(channel, RunId::new(now), &body, now).await
 }

@@ -1,6 +1,6 @@
 //! The style sheet, the script and the icon. Their addresses change with what is in them, so they can be kept for ever.
 
-use axum::extract::Path;
+use axum::extract::{Path, RawQuery};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use axum::response::{IntoResponse, Response};
@@ -20,14 +20,17 @@ pub(super) fn address(file: &str) -> String {
     format!("/assets/{file}?v={FINGERPRINT:016x}")
 }
 
-pub(super) async fn serve(Path(file): Path<String>) -> Response {
+pub(super) async fn serve(Path(file): Path<String>, RawQuery(query): RawQuery) -> Response {
     let (kind, text) = match file.as_str() {
         "page.css" => ("text/css; charset=utf-8", STYLE),
         "page.js" => ("text/javascript; charset=utf-8", SCRIPT),
         "icon.svg" => ("image/svg+xml", ICON),
         _ => return Failure::new(StatusCode::NOT_FOUND, "there is no such file").into_response(),
     };
-    let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "public, max-age=31536000, immutable"), (CORP, "same-origin")];
+    // A page of another version must not find this one under its address for a year.
+    let is_its_own = query.is_some_and(|query| address(&file).ends_with(&format!("?{query}")));
+    let keep = if is_its_own { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, keep), (CORP, "same-origin")];
     (headers, text).into_response()
 }
 

@@ -131,7 +131,8 @@ fn buttons(look: &Look<'_>, known: &Known) -> Markup {
             input type="hidden" name="token" value=(look.visitor.form_token());
             @if look.is_detail { input type="hidden" name="back" value={ "/jobs/" (name) }; }
             (button(name, "dry-run", "Dry run"))
-            @if known.active.is_none() && !is_paused { (button(name, "run", "Run now")) }
+            // Another process's run may be a dead one, which a run of this process would take over.
+            @if known.active.as_ref().is_none_or(|active| active.progress.is_none()) && !is_paused { (button(name, "run", "Run now")) }
             (button(name, pause, label))
         }
     }

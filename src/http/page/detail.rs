@@ -61,8 +61,9 @@ fn runs(known: &Known, look: &Look<'_>) -> Markup {
 }
 
 fn instants(known: &Known, look: &Look<'_>) -> Markup {
+    let is_paused = known.standing.as_ref().is_some_and(|standing| standing.paused.is_some());
     html! {
-        @if !known.next.is_empty() {
+        @if !known.next.is_empty() && !is_paused {
             section aria-labelledby="instants" {
                 h2 #instants { "Next instants" }
                 ul {

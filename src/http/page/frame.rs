@@ -87,6 +87,6 @@ pub(super) fn top(visitor: &Visitor, host: &str, is_overview: bool) -> Markup {
 /// For those without JavaScript, while something is under way.
 pub(super) fn refresh(is_active: bool) -> Markup {
     html! {
-        @if is_active { noscript { meta http-equiv="refresh" content="3"; } }
+        @if is_active { noscript { meta http-equiv="refresh" content="10"; } }
     }
 }

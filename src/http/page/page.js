@@ -5,7 +5,7 @@
 (() => {
   const main = () => document.querySelector("main");
   const parse = (text) => new DOMParser().parseFromString(text, "text/html");
-  const ask = (path) => fetch(path, { cache: "no-store", headers: { Accept: "text/html" } });
+  const ask = (path) => fetch(path, { cache: "no-store", headers: { Accept: "text/html" }, signal: AbortSignal.timeout(10000) });
 
   // A link from another site comes without the cookie. This request does not.
   const login = document.querySelector("main[data-login]");
@@ -47,7 +47,9 @@
 
   const renew = async () => {
     const answer = await ask(location.pathname);
-    if (answer.redirected || !answer.ok) return location.reload();
+    // Logged out, or the job is gone. Anything else may be over in a moment.
+    if (answer.redirected || answer.status === 404) return location.reload();
+    if (!answer.ok) throw new Error(answer.statusText);
     const page = parse(await answer.text());
     const [before, after] = [main(), page.querySelector("main")];
     // What a button came to has been told once, and is still to be read.
@@ -87,8 +89,9 @@
       failures += 1;
     }
     const offline = document.getElementById("offline");
+    const text = failures ? "sweepd does not answer, so what is shown may be old. Trying again…" : "";
     offline.hidden = failures === 0;
-    offline.textContent = failures ? "sweepd does not answer, so what is shown may be old. Trying again…" : "";
+    if (offline.textContent !== text) offline.textContent = text;
     const pause = main().dataset.active === "true" ? 1000 : 15000;
     soon(failures ? Math.min(1000 * 2 ** failures, 30000) : pause);
   };

@@ -4,9 +4,10 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
+use sweepd::clock::Stopwatch;
 
 use crate::process::Deadline;
 use crate::stage::LIMIT;
@@ -17,7 +18,7 @@ pub struct Received {
     pub path: String,
     pub head: String,
     pub body: String,
-    pub at: Instant,
+    pub at: Stopwatch,
     /// Whether it was taken.
     pub taken: bool,
 }
@@ -52,17 +53,17 @@ impl Receiver {
 
     fn on(listener: TcpListener) -> Self {
         let address = listener.local_addr().expect("an address");
-        let (received, manner, open) = (Arc::default(), Arc::new(Mutex::new(TAKES)), Arc::new(AtomicBool::new(true)));
-        let receiver = Self { address, received, manner, open };
+        let (manner, open) = (Arc::new(Mutex::new(TAKES)), Arc::new(AtomicBool::new(true)));
+        let server = Self { address, received: Arc::default(), manner, open };
         let (received, manner, open) =
-            (Arc::clone(&receiver.received), Arc::clone(&receiver.manner), Arc::clone(&receiver.open));
+            (Arc::clone(&server.received), Arc::clone(&server.manner), Arc::clone(&server.open));
         std::thread::spawn(move || {
             for stream in listener.incoming().take_while(|_| open.load(Ordering::Relaxed)) {
                 let (received, manner) = (Arc::clone(&received), Arc::clone(&manner));
                 std::thread::spawn(move || stream.ok().and_then(|stream| serve(stream, &received, &manner)));
             }
         });
-        receiver
+        server
     }
 
     pub fn url(&self) -> String {
@@ -145,7 +146,7 @@ fn serve(stream: TcpStream, received: &Mutex<Vec<Received>>, manner: &Mutex<Mann
     let Manner { status, after } = *manner.lock().unwrap();
     let taken = (200..300).contains(&status);
     let body = String::from_utf8(body).ok()?;
-    received.lock().unwrap().push(Received { path, head, body, at: Instant::now(), taken });
+    received.lock().unwrap().push(Received { path, head, body, at: Stopwatch::start(), taken });
     std::thread::sleep(after);
     let mut stream = reader.into_inner();
     write!(stream, "HTTP/1.1 {status} Whatever\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").ok()
