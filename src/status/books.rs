@@ -30,6 +30,9 @@ pub struct Books {
     background: Background,
 }
 
+/// What was read within this time is shown to who does not want to wait.
+const SOON: Duration = Duration::from_secs(30);
+
 impl Books {
     /// Of no job yet.
     #[must_use]
@@ -63,6 +66,18 @@ impl Books {
     /// What the ledger says of a job, read no longer than `max_age` ago. None when the process stops, or the job is gone.
     pub async fn standing(&self, job: &str, max_age: Duration) -> Option<Result<Standing, Error>> {
         let found = self.standings.within(max_age.min(FRESH), &self.background, || self.read()).await?;
+        found.map(|found| found.value.get(job).cloned()).transpose()
+    }
+
+    /// The same for who would rather see what is some seconds old than wait: within half a minute, that is shown while it is
+    /// read anew.
+    pub async fn standing_soon(&self, job: &str, max_age: Duration) -> Option<Result<Standing, Error>> {
+        let fits = |found: &Found<_>| !found.is_expired() && found.age() <= max_age.min(SOON);
+        if !self.standings.latest().is_some_and(|found| fits(&found)) {
+            return self.standing(job, max_age).await;
+        }
+        let is_stale = |found: &Found<_>| found.age() > FRESH;
+        let found = self.standings.at_once(is_stale, &self.background, || self.read()).await?;
         found.map(|found| found.value.get(job).cloned()).transpose()
     }
 

@@ -169,6 +169,12 @@ impl Desk {
         Some(standing.map(|standing| self.with_active(standing)))
     }
 
+    /// The same for who would rather see what is some seconds old than wait.
+    pub async fn standing_soon(&self) -> Option<Result<Standing, Error>> {
+        let standing = self.books.standing_soon(&self.job().spec.job, self.since_last_run()).await?;
+        Some(standing.map(|standing| self.with_active(standing)))
+    }
+
     /// What was read before the last run ended here is old.
     fn since_last_run(&self) -> Duration {
         let Some(ended) = self.activity().last.and_then(|last| last.finished_at) else { return Duration::MAX };

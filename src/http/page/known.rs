@@ -68,7 +68,7 @@ impl Known {
     pub(super) async fn of(status: &Status, desk: &Desk, instants: usize) -> Self {
         let (job, now) = (desk.job(), status.now());
         let (standing, recent) = tokio::join!(
-            tokio::time::timeout(PATIENCE, desk.standing()),
+            tokio::time::timeout(PATIENCE, desk.standing_soon()),
             tokio::time::timeout(PATIENCE, desk.recent()),
         );
         let away = |error: String| Some(Problem::Database { job: job.spec.job.clone(), error });
