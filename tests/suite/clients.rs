@@ -1,9 +1,9 @@
 //! sweepd deletes exactly what each library itself takes for expired, in whatever zones its process and its database
 //! are. The libraries are real ones: they create their tables, write, and judge.
 //!
-//! Takes minutes, so it runs where `SWEEPD_TEST_CLIENTS` is set, as `tests/run --clients` does. With the name of a preset
+//! Takes minutes, so it runs where `TEST_SWEEPD_CLIENTS` is set, as `tests/run --clients` does. With the name of a preset
 //! in it, only that one is tried. Stores that no zone could mislead are tried in one pair of zones, unless
-//! `SWEEPD_TEST_LONG` is set.
+//! `TEST_SWEEPD_LONG` is set.
 
 mod cases;
 mod client;
@@ -69,14 +69,14 @@ struct Tally {
 
 #[test]
 fn sweepd_deletes_what_each_library_takes_for_expired() {
-    let Some(only) = std::env::var_os("SWEEPD_TEST_CLIENTS") else {
+    let Some(only) = std::env::var_os("TEST_SWEEPD_CLIENTS") else {
         say("skipped: the clients of the stores (tests/run --clients runs them)");
         return;
     };
     let only = only.to_string_lossy().into_owned();
     let wanted = |case: &&Case| matches!(&*only, "" | "1") || case.preset == only;
     let (Some(clients), Some(servers)) = (install::everything(), Servers::start()) else { return };
-    let long = std::env::var_os("SWEEPD_TEST_LONG").is_some();
+    let long = std::env::var_os("TEST_SWEEPD_LONG").is_some();
     let zones = |case: &Case| if long || case.is_naive() { &ZONES[..] } else { &ZONES[..1] };
     let cases: Vec<_> =
         CASES.iter().filter(wanted).flat_map(|case| zones(case).iter().map(move |zones| (case, *zones))).collect();
@@ -101,7 +101,7 @@ fn sweepd_deletes_what_each_library_takes_for_expired() {
 /// What `init` makes of a database in which four libraries made themselves at home.
 #[test]
 fn four_libraries_in_one_database_are_found_and_nothing_else() {
-    let wanted = matches!(std::env::var("SWEEPD_TEST_CLIENTS").as_deref(), Ok("" | "1"));
+    let wanted = matches!(std::env::var("TEST_SWEEPD_CLIENTS").as_deref(), Ok("" | "1"));
     let shell = || Shell::fresh(Engine::Postgres);
     let Some((clients, shell)) = wanted.then(|| install::everything().zip(shell())).flatten() else { return };
     let (zones, name) = (ZONES[1], shell.database.name());

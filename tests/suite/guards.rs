@@ -533,7 +533,7 @@ fn looking_ahead_reads_little_of_a_large_table() {
 /// The same by the clock, on every engine; the table has five million rows.
 #[test]
 fn looking_ahead_is_quick_on_a_table_of_millions() {
-    if std::env::var_os("SWEEPD_TEST_LONG").is_none() {
+    if std::env::var_os("TEST_SWEEPD_LONG").is_none() {
         return;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

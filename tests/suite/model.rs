@@ -34,7 +34,7 @@ fn holds(bounds: Bounds) -> usize {
 fn the_counts_are_exact_and_one_run_is_active_in_every_state() {
     let states: usize = [INSTANTS, SLOW, THREE].map(holds).into_iter().sum();
     assert!(states > 50_000, "only {states} states");
-    if std::env::var_os("SWEEPD_TEST_LONG").is_some() {
+    if std::env::var_os("TEST_SWEEPD_LONG").is_some() {
         println!("{:?} states", LONG.map(holds));
     }
 }

@@ -17,7 +17,7 @@ const QUICK_HEARTBEAT: &str = "[daemon]\nheartbeat = \"200ms\"\nstale_after = \"
 
 /// Whether the long versions of tests are asked for.
 fn long() -> bool {
-    std::env::var_os("SWEEPD_TEST_LONG").is_some()
+    std::env::var_os("TEST_SWEEPD_LONG").is_some()
 }
 
 fn stop(daemon: &mut Process) {

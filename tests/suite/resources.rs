@@ -104,8 +104,6 @@ fn the_disk_of_the_console_is_full() {
     stage.fill(50, 10);
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$@\" >/dev/full 2>/dev/full", "sh"]).arg(env!("CARGO_BIN_EXE_sweepd"));
-    // It would take what tests are chosen by for keys of its configuration.
-    command.env_remove("SWEEPD_TEST_CLIENTS").env_remove("SWEEPD_TEST_LONG");
     command.arg("--config").arg(stage.configure(EVERY_SECOND, "", "")).arg("run");
     let mut daemon = Process::spawn(command);
     stage.wait_until_swept(&mut daemon);

@@ -1,6 +1,6 @@
 //! The image's files as a container runtime runs them: read-only, as the image's user, as process 1.
 //!
-//! `tests/run --image` builds them and names their directory in `SWEEPD_TEST_IMAGE`.
+//! `tests/run --image` builds them and names their directory in `TEST_SWEEPD_IMAGE`.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -134,7 +134,7 @@ fn built() -> Option<PathBuf> {
         let _ = writeln!(std::io::stderr(), "skipped: {reason}");
         None
     };
-    let Some(built) = std::env::var_os("SWEEPD_TEST_IMAGE").filter(|path| !path.is_empty()) else {
+    let Some(built) = std::env::var_os("TEST_SWEEPD_IMAGE").filter(|path| !path.is_empty()) else {
         return skip("the image is not built (`tests/run --image` builds it)");
     };
     let tools = ["unshare", "nsenter", "setpriv", "chroot"];

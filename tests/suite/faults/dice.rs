@@ -11,12 +11,12 @@ pub struct Dice(u64);
 impl Dice {
     /// Prints its seed, and `what` needs it.
     pub fn throw(what: &str) -> Self {
-        let given = std::env::var("SWEEPD_TEST_SEED").ok();
+        let given = std::env::var("TEST_SWEEPD_SEED").ok();
         let seed = given.map_or_else(
             || RandomState::new().build_hasher().finish(),
-            |seed| seed.parse().expect("SWEEPD_TEST_SEED is a number"),
+            |seed| seed.parse().expect("TEST_SWEEPD_SEED is a number"),
         );
-        println!("{what}: SWEEPD_TEST_SEED={seed}");
+        println!("{what}: TEST_SWEEPD_SEED={seed}");
         Self(seed)
     }
 
@@ -56,7 +56,7 @@ impl Dice {
 
 /// Whether the long versions run.
 pub fn is_long() -> bool {
-    std::env::var_os("SWEEPD_TEST_LONG").is_some()
+    std::env::var_os("TEST_SWEEPD_LONG").is_some()
 }
 
 /// Repeats a fault: `most` times, in the short version only until the time is up.

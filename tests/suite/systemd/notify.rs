@@ -198,7 +198,6 @@ fn a_watchdog_of_another_process_is_none() {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("WATCHDOG_PID={process} exec \"$@\""), "sh"]);
         command.arg(program.get_program()).args(program.get_args());
-        command.env_remove("SWEEPD_TEST_CLIENTS").env_remove("SWEEPD_TEST_LONG");
         let mut manager = Manager::new();
         let mut daemon = manager.start(command, WATCHDOG);
         let ready = manager.wait_for_line("READY=1");
